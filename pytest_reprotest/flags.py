@@ -1,0 +1,61 @@
+"""The command line as data: each option with its ini twin. Standard library only, read at pytest's start."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Flag(NamedTuple):
+    """One ``--repro-…`` option. ``key`` names it in Options, in the marker and (``repro_key``) in ini files."""
+
+    key: str
+    metavar: str | None  # None: a switch
+    help: str
+    ini: bool = True
+
+    @property
+    def option(self) -> str:
+        """The spelling on the command line, ``--repro-max-accuracy-std``."""
+        return "--repro-" + self.key.replace("_", "-")
+
+    @property
+    def dest(self) -> str:
+        """The name in ``config.option`` and in ini files, ``repro_max_accuracy_std``."""
+        return f"repro_{self.key}"
+
+
+FLAGS = (
+    Flag("runs", "N", "trainings per regularizer, at least 2 (default 5)"),
+    Flag(
+        "regularizers",
+        "A,B",
+        "regularizers to audit, such as none,dropout,weight_decay(1e-3),batch_norm+dropout; "
+        "all takes every registered one (see --repro-list); default none, the baseline",
+    ),
+    Flag("seed", "INT", "base seed from which every stream of every run derives (default 0)"),
+    Flag(
+        "vary",
+        "SOURCES",
+        "what differs between runs: any of init,data_order,noise, or all (default), or none",
+    ),
+    Flag("device", "DEVICE", "auto (default), cpu, cuda, cuda:1 or mps"),
+    Flag(
+        "max_prediction_difference",
+        "X",
+        "fail where the mean pairwise prediction difference is above X, a fraction of test samples; "
+        "may tighten a marker's threshold, not loosen it",
+    ),
+    Flag(
+        "min_effective_accuracy",
+        "X",
+        "fail where Effective Test Accuracy (accuracy minus prediction difference) is below X; "
+        "may tighten a marker's threshold, not loosen it",
+    ),
+    Flag(
+        "report_only",
+        None,
+        "report breached thresholds without failing tests; broken runs still fail",
+    ),
+    Flag("json", "PATH", "write every audit of this session, with all predictions, to a JSON file"),
+    Flag("list", None, "print the registered regularizers, a line each, and exit", ini=False),
+)

@@ -1,0 +1,410 @@
+"""The pytest glue: options, marker, fixtures, and the way of results to the session's end.
+
+Loaded at every start of pytest, so it imports the standard library and pytest only; what audits need is
+imported where an audited test first asks for it.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_reprotest.flags import FLAGS
+
+if TYPE_CHECKING:
+    from typing_extensions import Never
+
+    from pytest_reprotest.interfaces import Progress, Regularizer
+    from pytest_reprotest.options import Options
+    from pytest_reprotest.plan import Plan
+    from pytest_reprotest.registry import Registry
+    from pytest_reprotest.result import AuditResult
+
+MARKER = "reproducibility"
+_AUDITS = pytest.StashKey[list["AuditResult"]]()
+_PLACE = pytest.StashKey[int]()
+
+
+def reproducibility(
+    *positional: Never,
+    runs: int | None = None,
+    regularizers: str | Sequence[str | Regularizer] | None = None,
+    baseline: str | None = None,
+    seed: int | None = None,
+    vary: str | Sequence[str] | None = None,
+    max_prediction_difference: float | Mapping[str, float] | None = None,
+    min_effective_accuracy: float | Mapping[str, float] | None = None,
+    min_accuracy: float | Mapping[str, float] | None = None,
+    max_accuracy_std: float | Mapping[str, float] | None = None,
+    **unknown: Never,
+) -> pytest.MarkDecorator:
+    """Mark a test as an audit: ``pytest.mark.reproducibility`` with a typed signature, keywords only.
+
+    Parameters
+    ----------
+    runs : int
+        Trainings per regularizer, at least 2.
+    regularizers : str or sequence
+        Names, combinations (``"batch_norm+dropout"``), Regularizer objects (``weight_decay(1e-3)``), or
+        ``"all"``.
+    baseline : str
+        The regularizer that others are held against.
+    seed : int
+        Base seed, 0 or more.
+    vary : str or sequence
+        Any of ``init``, ``data_order``, ``noise``; ``"all"`` or ``"none"``.
+    max_prediction_difference, min_effective_accuracy, min_accuracy, max_accuracy_std : float or mapping
+        Thresholds, fractions of test samples; one for all, or a mapping from regularizer to number.
+
+    Unknown names and impossible values are refused when the test is collected.
+    """
+    keywords = {
+        "runs": runs,
+        "regularizers": regularizers,
+        "baseline": baseline,
+        "seed": seed,
+        "vary": vary,
+        "max_prediction_difference": max_prediction_difference,
+        "min_effective_accuracy": min_effective_accuracy,
+        "min_accuracy": min_accuracy,
+        "max_accuracy_std": max_accuracy_std,
+        **unknown,
+    }
+    given = {key: value for key, value in keywords.items() if value is not None}
+    marker: pytest.MarkDecorator = getattr(pytest.mark, MARKER)
+    return marker(*positional, **given)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add every flag, with its ini twin."""
+    options = parser.getgroup("reprotest", "reproducibility of training (pytest-reprotest)")
+    for flag in FLAGS:
+        if flag.metavar is None:
+            options.addoption(flag.option, action="store_const", const=True, help=flag.help)
+        else:
+            options.addoption(flag.option, metavar=flag.metavar, help=flag.help)
+        if flag.ini:
+            parser.addini(flag.dest, f"as {flag.option}", default=None)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that third parties implement."""
+    from pytest_reprotest import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Answer ``--repro-list``."""
+    if not config.option.repro_list:
+        return None
+    from pytest_reprotest.errors import ReprotestError
+
+    try:
+        summaries = _registry(config).summaries()
+    except ReprotestError as error:
+        raise pytest.UsageError(str(error)) from None
+    width = max(len(name) for name, _ in summaries)
+    for name, summary in summaries:
+        print(f"{name:<{width}}  {summary}")
+    return 0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and refuse impossible options before anything is collected."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(*, runs, regularizers, baseline, seed, vary, max_prediction_difference, "
+        "min_effective_accuracy, min_accuracy, max_accuracy_std): retrain the test's model under each "
+        "regularizer and hold the runs against the thresholds",
+    )
+    command_line, ini = _given(config)
+    if command_line or ini:
+        from pytest_reprotest import options
+        from pytest_reprotest.errors import ReprotestError
+        from pytest_reprotest.report.json import check_writable
+
+        try:
+            if "json" in {**ini, **command_line}:
+                path = str(command_line.pop("json", None) or ini.get("json"))
+                ini.pop("json", None)
+                check_writable(config.invocation_params.dir / path, f"--repro-json={path}")
+            options.resolve(command_line, None, ini)
+        except ReprotestError as error:
+            raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(_SessionAudits(config), "reprotest-session")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Check an audited test's marker, and make one item a regularizer where it asks for the fixture."""
+    names = metafunc.fixturenames
+    marked = any(metafunc.definition.iter_markers(MARKER))
+    if not marked and "retrain" not in names and "regularizer" not in names:
+        return
+    if marked and "retrain" not in names:
+        pytest.fail(_UNUSED.format(metafunc.definition.nodeid), pytrace=False)
+    labels = _checked_labels(metafunc.config, metafunc.definition)
+    if "regularizer" in names:
+        if "retrain" not in names:
+            return  # a user's own fixture of that name
+        metafunc.parametrize("regularizer", labels, indirect=True, ids=labels)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a marked test that cannot take fixtures, such as a unittest method."""
+    if item.get_closest_marker(MARKER) and "retrain" not in getattr(item, "fixturenames", ()):
+        pytest.fail(_UNUSED.format(item.nodeid), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a marked test that ran to its end and audited nothing."""
+    yield
+    if item.get_closest_marker(MARKER) and not item.stash.get(_AUDITS, []):
+        pytest.fail(
+            f"{item.nodeid} is marked {MARKER!r} and never called retrain(...), so nothing was audited. "
+            "Call it, or take the marker off",
+            pytrace=False,
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """Let the item's audits ride its report, as text: reports cross processes under pytest-xdist."""
+    report: Any = yield
+    if call.when == "call" and (audits := item.stash.get(_AUDITS, [])):
+        report.reprotest = [json.dumps(result.to_dict()) for result in audits]
+        report.reprotest_place = item.stash.get(_PLACE, 0)
+    return report
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Number the items, so that the summary keeps their order whoever runs them."""
+    for place, item in enumerate(session.items):
+        if "retrain" in getattr(item, "fixturenames", ()):
+            item.stash[_PLACE] = place
+
+
+def pytest_report_collectionfinish(
+    config: pytest.Config, items: Sequence[pytest.Item]
+) -> str | None:
+    """One copy-pasteable line where an audited test is collected."""
+    count = sum("retrain" in getattr(item, "fixturenames", ()) for item in items)
+    if not count:
+        return None
+    from pytest_reprotest.options import spelled
+
+    command_line, ini = _given(config)
+    shown = {"seed": 0, **ini, **command_line}
+    options = " ".join(shlex.quote(spelled("command line", k, v)) for k, v in shown.items())
+    return f"reproducibility: {options} ({count} audited test{'s' * (count > 1)})"
+
+
+@pytest.fixture
+def regularizer(request: pytest.FixtureRequest) -> str:
+    """The regularizer of this test item, as its label: the test runs once for each one."""
+    return str(request.param)
+
+
+@pytest.fixture
+def retrain(request: pytest.FixtureRequest) -> Callable[..., AuditResult]:
+    """Retrain a model factory under each regularizer and hold the runs against the marker's thresholds.
+
+    ``retrain(model_factory, train=(inputs, targets), test=(inputs, targets), epochs=10, batch_size=128,
+    optimizer="sgd", lr=None, loss="cross_entropy", weight_decay=0.0, schedule="constant", ...)``,
+    or ``retrain(FunctionTrainer(train_fn, y_true=...))``. Returns the AuditResult; fails the test where
+    a threshold is breached or a run cannot be trusted.
+    """
+    from dataclasses import replace
+
+    from pytest_reprotest._audit import as_trainer, asks_for_all, run_audit
+    from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestError
+    from pytest_reprotest.report.terminal import explain
+
+    item = request.node
+    config = request.config
+    audits = item.stash.setdefault(_AUDITS, [])
+    try:
+        registry = _registry(config)
+        options = _options(config, item)
+        every = asks_for_all(options)
+        if "regularizer" in request.fixturenames:
+            label = request.getfixturevalue("regularizer")
+            one = [
+                found for found in registry.resolve(options.regularizers) if found.label == label
+            ]
+            options = replace(options, regularizers=tuple(one), baseline=None)
+    except OptionError as error:
+        pytest.fail(str(error), pytrace=False)
+
+    def run(model_factory: Any, **settings: Any) -> AuditResult:
+        name = item.nodeid if not audits else f"{item.nodeid} #{len(audits) + 1}"
+        try:
+            result = run_audit(
+                as_trainer(model_factory, settings),
+                options,
+                registry,
+                name=name,
+                progress=_progress(config, item.name),
+            )
+        except RegularizerRefused as refusal:
+            if every:
+                pytest.skip(f"does not fit this model: {refusal}")
+            pytest.fail(f"{item.nodeid}: {refusal}", pytrace=False)
+        except ReprotestError as error:
+            pytest.fail(f"{item.nodeid}: {error}", pytrace=False)
+        audits.append(result)
+        if not result.passed:
+            command = shlex.join(
+                [
+                    "pytest",
+                    item.nodeid,
+                    f"--repro-runs={options.runs}",
+                    f"--repro-seed={options.seed}",
+                ]
+            )
+            pytest.fail(explain(result, command), pytrace=False)
+        return result
+
+    return run
+
+
+class _SessionAudits:
+    """Gathers audits as reports come in, writes the JSON file and the summary; on the controller only."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.found: dict[tuple[int, str], tuple[list[str], str]] = {}
+        self.notes: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep a report's audits."""
+        stored = getattr(report, "reprotest", None)
+        if stored is not None:
+            outcome = ""
+            if hasattr(report, "wasxfail"):
+                outcome = "xfail" if report.skipped else "xpass"
+            place = getattr(report, "reprotest_place", 0)
+            self.found.setdefault((place, report.nodeid), (stored, outcome))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write ``--repro-json``."""
+        command_line, ini = _given(self.config)
+        path = command_line.get("json", ini.get("json"))
+        if path is None or hasattr(self.config, "workerinput") or self.config.option.collectonly:
+            return
+        from pytest_reprotest.report.json import write_results
+
+        finished = int(exitstatus) in (0, 1, 5) and not (session.shouldstop or session.shouldfail)
+        audits = [json.loads(text) for stored, _ in self.found.values() for text in stored]
+        try:
+            write_results(self.config.invocation_params.dir / path, audits, complete=finished)
+        except OSError as error:
+            self.notes.append(f"--repro-json={path} could not be written: {error}")
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table."""
+        if not self.found and not self.notes:
+            return
+        from pytest_reprotest.report.terminal import Audited, render
+        from pytest_reprotest.result import AuditResult
+
+        audits = [
+            Audited(AuditResult.from_dict(json.loads(text)), outcome)
+            for _, (stored, outcome) in sorted(self.found.items())
+            for text in stored
+        ]
+        width = self.config.get_terminal_writer().fullwidth
+        verbosity = self.config.get_verbosity()
+        lines = render(audits, width, verbosity, self.notes)
+        if lines:
+            terminalreporter.section(MARKER)
+        for line in lines:
+            markup = {line.style: True} if line.style else {}
+            terminalreporter.write_line(line.text, **markup)
+
+
+_UNUSED = (
+    f"{{}} is marked {MARKER!r} and does not ask for the fixture retrain, so it would audit nothing. "
+    "Add the argument retrain and call it (unittest methods can't: write a function), or take the "
+    "marker off"
+)
+
+
+def _given(config: pytest.Config) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values on the command line and in the ini file, where there are any."""
+    command_line = {flag.key: getattr(config.option, flag.dest) for flag in FLAGS if flag.ini}
+    ini = {flag.key: config.getini(flag.dest) for flag in FLAGS if flag.ini}
+    return tuple(  # type: ignore[return-value]
+        {key: value for key, value in source.items() if value not in (None, "")}
+        for source in (command_line, ini)
+    )
+
+
+def _options(config: pytest.Config, node: Any) -> Options:
+    """The options of a test: a nearer marker's keywords win over those of its class and module."""
+    from pytest_reprotest.errors import OptionError
+    from pytest_reprotest.options import resolve
+
+    keywords: dict[str, Any] = {}
+    for marker in reversed(list(node.iter_markers(MARKER))):
+        if marker.args:
+            raise OptionError(
+                f"{MARKER}() takes keywords only; got {', '.join(map(repr, marker.args))}. Write "
+                f"{MARKER}(runs=10), for example"
+            )
+        keywords.update(marker.kwargs)
+    command_line, ini = _given(config)
+    for source in (command_line, ini):
+        source.pop("json", None)
+    return resolve(command_line, keywords, ini)
+
+
+def _checked_labels(config: pytest.Config, node: Any) -> list[str]:
+    from pytest_reprotest._audit import check_labels
+    from pytest_reprotest.errors import ReprotestError
+
+    try:
+        options = _options(config, node)
+        registry = _registry(config)
+        labels = [found.label for found in registry.resolve(options.regularizers)]
+        check_labels(options, labels, registry)
+    except ReprotestError as error:
+        pytest.fail(f"{node.nodeid}: {error}", pytrace=False)
+    return labels
+
+
+def _registry(config: pytest.Config) -> Registry:
+    from pytest_reprotest.errors import OptionError
+    from pytest_reprotest.registry import Registry
+
+    answers = config.hook.pytest_reprotest_regularizers()
+    extra: list[Any] = []
+    for answer in answers:
+        if not isinstance(answer, Iterable) or isinstance(answer, str):
+            raise OptionError(
+                f"pytest_reprotest_regularizers returned {answer!r}; expected a list of Regularizer classes"
+            )
+        extra.extend(answer)
+    return Registry(extra)
+
+
+def _progress(config: pytest.Config, title: str) -> Callable[[Plan], Progress] | None:
+    """Progress on the terminal, past pytest's capture; none at -q or without a terminal reporter."""
+    reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None or config.get_verbosity() < 0 or hasattr(config, "workerinput"):
+        return None
+    from pytest_reprotest.report import progress
+
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    terminal = progress.Terminal(reporter, capture)
+    if reporter.isatty:
+        return lambda plan: progress.bar(plan, terminal, title)
+    return lambda plan: progress.lines(plan, terminal.line, title)

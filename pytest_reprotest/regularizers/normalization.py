@@ -1,0 +1,99 @@
+"""Normalization after every hidden layer; the layer's bias is removed, as in the study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from pytest_reprotest.errors import RegularizerRefused
+from pytest_reprotest.interfaces import Regularizer
+from pytest_reprotest.regularizers import _parameters as check
+from pytest_reprotest.regularizers._surgery import NORMS, Stage, hidden_stages, refuse_existing
+
+
+class Features(nn.Module):
+    """A norm over (n, features) applied to the last dimension of (…, features)."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Flatten the leading dimensions, normalize, restore them."""
+        if inputs.dim() == 2:
+            flat: Tensor = self.norm(inputs)
+            return flat
+        normalized: Tensor = self.norm(inputs.reshape(-1, inputs.shape[-1])).reshape(inputs.shape)
+        return normalized
+
+
+class _Normalization(Regularizer):
+    def modify_model(self, model: nn.Module) -> None:
+        """Put a norm after every hidden layer and remove the layer's bias."""
+        refuse_existing(model, NORMS, self.name)
+        for stage in hidden_stages(model, self.name):
+            weight = next(stage.layer.parameters())
+            norm = self.norm(stage).to(device=weight.device, dtype=weight.dtype)
+            stage.norm = norm if stage.convolutional else Features(norm)
+            stage.drop_bias()
+
+    def norm(self, stage: Stage) -> nn.Module:
+        """The norm of one stage."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BatchNorm(_Normalization):
+    """``nn.BatchNorm`` per feature or channel (Ioffe & Szegedy, 2015)."""
+
+    name: ClassVar[str] = "batch_norm"
+    summary: ClassVar[str] = "batch normalization after every hidden layer, whose bias is removed"
+
+    def norm(self, stage: Stage) -> nn.Module:
+        """BatchNorm of the layer's dimensionality."""
+        if not stage.convolutional:
+            return nn.BatchNorm1d(stage.width)
+        kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+        return kinds[len(stage.layer.kernel_size) - 1](stage.width)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class LayerNorm(_Normalization):
+    """``nn.LayerNorm`` over the features; over channels and positions after a convolution."""
+
+    name: ClassVar[str] = "layer_norm"
+    summary: ClassVar[str] = "layer normalization after every hidden layer, whose bias is removed"
+
+    def norm(self, stage: Stage) -> nn.Module:
+        """LayerNorm, for a convolution as one group of all channels."""
+        return nn.GroupNorm(1, stage.width) if stage.convolutional else nn.LayerNorm(stage.width)
+
+
+@dataclass(frozen=True)
+class GroupNorm(_Normalization):
+    """``nn.GroupNorm`` (Wu & He, 2018).
+
+    Parameters
+    ----------
+    groups : int
+        Must divide the width of every hidden layer.
+    """
+
+    groups: int = 8
+    name: ClassVar[str] = "group_norm"
+    summary: ClassVar[str] = "group normalization, 8 groups, after every hidden layer without bias"
+
+    def __post_init__(self) -> None:
+        check.count(self.name, "groups", self.groups)
+
+    def norm(self, stage: Stage) -> nn.Module:
+        """GroupNorm; refused where the groups do not divide the width."""
+        if stage.width % self.groups:
+            divisors = [n for n in range(1, stage.width + 1) if stage.width % n == 0]
+            raise RegularizerRefused(
+                f"'group_norm' with {self.groups} groups does not fit a hidden layer of width "
+                f"{stage.width}; its divisors are {divisors}, e.g. group_norm({divisors[len(divisors) // 2]})"
+            )
+        return nn.GroupNorm(self.groups, stage.width)

@@ -1,0 +1,1 @@
+"""Reporters: they format finished results and decide nothing."""

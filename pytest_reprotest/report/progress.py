@@ -1,0 +1,101 @@
+"""Progress while runs train: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from tqdm import tqdm
+
+from pytest_reprotest.interfaces import Progress, RunOutcome
+from pytest_reprotest.plan import Plan
+
+_LINE_EVERY = 30.0  # seconds
+
+
+class Terminal:
+    """pytest's terminal as a file for tqdm: each write steps out of pytest's capture.
+
+    Parameters
+    ----------
+    reporter : pytest's terminal reporter
+    capture : pytest's capture manager, or None
+    """
+
+    def __init__(self, reporter: Any, capture: Any) -> None:
+        self._reporter = reporter
+        self._capture = capture
+        self.encoding = "utf-8"
+
+    def write(self, text: str) -> None:
+        """Write as it is."""
+        with self._uncaptured():
+            self._reporter.write(text, flush=True)
+
+    def line(self, text: str) -> None:
+        """Write on a line of its own."""
+        with self._uncaptured():
+            self._reporter.ensure_newline()
+            self._reporter.write_line(text)
+
+    def begin(self) -> None:
+        """Leave pytest's own line."""
+        with self._uncaptured():
+            self._reporter.ensure_newline()
+
+    def flush(self) -> None:
+        """Every write is flushed already."""
+
+    @property
+    def columns(self) -> int:
+        """The terminal's width."""
+        return shutil.get_terminal_size().columns
+
+    def _uncaptured(self) -> AbstractContextManager[Any]:
+        if self._capture is None:
+            return nullcontext()
+        context: AbstractContextManager[Any] = self._capture.global_and_fixture_disabled()
+        return context
+
+
+def bar(plan: Plan, terminal: Terminal, title: str) -> Progress:
+    """A bar that counts runs, rewritten in place and removed at the end."""
+    terminal.begin()
+    shown: Any = tqdm(
+        total=len(plan.runs),
+        desc=title,
+        unit="run",
+        file=terminal,
+        leave=False,
+        ncols=terminal.columns,
+    )
+
+    def advance(outcome: RunOutcome) -> None:
+        shown.set_postfix_str(outcome.run.regularizer, refresh=False)
+        shown.update()
+        if outcome.run == plan.runs[-1] or shown.n >= shown.total:
+            shown.close()
+
+    return advance
+
+
+def lines(plan: Plan, write: Callable[[str], None], title: str) -> Progress:
+    """A line at most every 30 seconds."""
+    started = last = time.monotonic()
+    done = 0
+
+    def advance(outcome: RunOutcome) -> None:
+        nonlocal last, done
+        done += 1
+        now = time.monotonic()
+        if now - last >= _LINE_EVERY:
+            last = now
+            write(
+                f"{title}: {done} of {len(plan.runs)} runs, {now - started:.0f} s, "
+                f"now {outcome.run.regularizer}"
+            )
+
+    return advance

@@ -1,0 +1,128 @@
+"""Intervals over runs.
+
+Runs are the sample, pairs are not: pairs share runs, so an interval that treats them as independent
+covers 46% where it says 95% (20 runs). Each interval here is the jackknife-t over runs: with
+θ_(-i) the statistic without run i, the pseudo-values θ_i = R·θ - (R-1)·θ_(-i) give
+θ ± t_{R-1} · sd(θ_i) / √R. It speaks about further runs on *this* test set, not about other test sets.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from pytest_reprotest import metrics
+from pytest_reprotest.metrics import Fractions, Labels
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic of an audit with its interval over runs.
+
+    Attributes
+    ----------
+    value : float
+        The estimate: a fraction of test samples, or a ratio of two such fractions.
+    low, high : float
+        Ends of the two-sided 95% interval, same unit. NaN where the statistic has none.
+    """
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def half_width(self) -> float:
+        """Half the interval's width; NaN where there is no interval."""
+        return (self.high - self.low) / 2
+
+
+UNKNOWN = Estimate(math.nan)
+
+
+def jackknife(value: float, left_out: Fractions, confidence: float = CONFIDENCE) -> Estimate:
+    """The jackknife-t interval of a statistic over runs.
+
+    Parameters
+    ----------
+    value : float
+        The statistic on all runs.
+    left_out : float array (n_runs,)
+        The statistic without run i. NaN entries give an estimate without an interval.
+    confidence : float
+        Two-sided level, 0 to 1.
+
+    The interval of a mean is the familiar t interval:
+
+    >>> x = np.array([1.0, 2.0, 4.0])
+    >>> jackknife(x.mean(), (x.sum() - x) / 2)  # doctest: +ELLIPSIS
+    Estimate(value=2.333..., low=-1.461..., high=6.128...)
+    """
+    n_runs = len(left_out)
+    if n_runs < 2 or not np.isfinite(left_out).all():
+        return Estimate(float(value))
+    pseudo_values = n_runs * value - (n_runs - 1) * left_out
+    t = float(stats.t.ppf(0.5 + confidence / 2, n_runs - 1))
+    half_width = t * float(pseudo_values.std(ddof=1)) / math.sqrt(n_runs)
+    return Estimate(float(value), float(value) - half_width, float(value) + half_width)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The estimates of one regularizer; fractions of test samples, the ratio apart."""
+
+    accuracy: Estimate
+    prediction_difference: Estimate
+    effective_accuracy: Estimate
+    difference_error_ratio: Estimate
+    accuracy_std: float
+
+
+def _differences_left_out(predictions: Labels, total: float) -> Fractions:
+    """Prediction difference without each run: all pairs less the pairs of that run; NaN below 3 runs."""
+    n_runs = len(predictions)
+    if n_runs < 3:
+        return np.full(n_runs, np.nan)
+    pair_sum = total * n_runs * (n_runs - 1) / 2
+    own_pairs = metrics.run_differences(predictions) * (n_runs - 1)
+    left_out: Fractions = (pair_sum - own_pairs) * 2 / ((n_runs - 1) * (n_runs - 2))
+    return left_out
+
+
+def summarize(predictions: Labels, y_true: Labels, confidence: float = CONFIDENCE) -> Summary:
+    """All estimates of one regularizer's runs.
+
+    With 2 runs the prediction difference has one pair and therefore no interval.
+
+    Parameters
+    ----------
+    predictions : int array (n_runs, n_samples)
+    y_true : int array (n_samples,)
+
+    >>> summary = summarize(np.array([[0, 1, 1], [0, 1, 0], [0, 1, 1]]), np.array([0, 1, 1]))
+    >>> round(summary.prediction_difference.value, 4), round(summary.accuracy.value, 4)
+    (0.2222, 0.8889)
+    """
+    n_runs = len(predictions)
+    accuracies = metrics.run_accuracies(predictions, y_true)
+    accuracy = float(accuracies.mean())
+    difference = metrics.prediction_difference(predictions)
+    accuracy_left_out = (accuracies.sum() - accuracies) / (n_runs - 1)
+    difference_left_out = _differences_left_out(predictions, difference)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.float64(difference) / np.float64(1.0 - accuracy)
+        ratio_left_out = difference_left_out / (1.0 - accuracy_left_out)
+    return Summary(
+        accuracy=jackknife(accuracy, accuracy_left_out, confidence),
+        prediction_difference=jackknife(difference, difference_left_out, confidence),
+        effective_accuracy=jackknife(
+            accuracy - difference, accuracy_left_out - difference_left_out, confidence
+        ),
+        difference_error_ratio=jackknife(float(ratio), ratio_left_out, confidence),
+        accuracy_std=float(accuracies.std(ddof=1)),
+    )

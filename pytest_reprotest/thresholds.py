@@ -1,0 +1,144 @@
+"""Thresholds: what a regularizer's estimates are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_reprotest.errors import OptionError
+
+Threshold = float | Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of threshold: the statistic it bounds, from which side, and what values can bind."""
+
+    metric: str
+    short: str
+    upper: bool
+    lowest: float = 0.0
+
+    def holds(self, value: float, limit: float) -> bool:
+        """Whether a statistic is within the limit; equality is."""
+        return value <= limit if self.upper else value >= limit
+
+    def tighter(self, first: float, second: float) -> float:
+        """The stricter of two limits."""
+        return min(first, second) if self.upper else max(first, second)
+
+
+THRESHOLDS: dict[str, Kind] = {
+    "max_prediction_difference": Kind("prediction_difference", "PD", upper=True),
+    "min_effective_accuracy": Kind("effective_accuracy", "ETA", upper=False, lowest=-1.0),
+    "min_accuracy": Kind("accuracy", "acc", upper=False),
+    "max_accuracy_std": Kind("accuracy_std", "acc SD", upper=True),
+}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One threshold as it applies to one regularizer; ``value`` is a fraction of test samples."""
+
+    name: str
+    value: float
+
+    @property
+    def kind(self) -> Kind:
+        """The statistic it bounds, and from which side."""
+        return THRESHOLDS[self.name]
+
+    def __str__(self) -> str:
+        """The short form of the table: ``PD≤0.06``."""
+        return f"{self.kind.short}{'≤' if self.kind.upper else '≥'}{self.value:g}"
+
+
+def read_threshold(name: str, value: Any) -> Threshold:
+    """One number for every regularizer, or a mapping from regularizer to number.
+
+    >>> read_threshold("min_accuracy", {"dropout": "0.9"})
+    {'dropout': 0.9}
+    """
+    kind = THRESHOLDS[name]
+    if not isinstance(value, Mapping):
+        return _number(kind, value)
+    if not value:
+        raise OptionError("got an empty mapping; expected regularizer names with a number each")
+    return {str(regularizer): _number(kind, number) for regularizer, number in value.items()}
+
+
+def _number(kind: Kind, value: Any) -> float:
+    expected = f"expected a fraction of test samples between {kind.lowest:g} and 1"
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise OptionError(f"got {value!r} ({type(value).__name__}); {expected}") from None
+    if not kind.lowest <= number <= 1.0:  # also refuses NaN
+        hint = f" For {number:g}% write {number / 100:g}." if 1.0 < number <= 100.0 else ""
+        raise OptionError(f"got {value!r}; {expected}.{hint}")
+    return number
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The thresholds of an audit by where they were set.
+
+    Attributes
+    ----------
+    standing : mapping
+        Threshold name → marker's (else ini's) number or mapping, or None.
+    command : mapping
+        Threshold name → the command line's, or None.
+    command_wins : bool
+        The command line replaces instead of tightening: only where nothing fails by it.
+    """
+
+    standing: Mapping[str, Threshold | None] = field(default_factory=dict)
+    command: Mapping[str, Threshold | None] = field(default_factory=dict)
+    command_wins: bool = False
+
+    def limits(self, regularizer: str) -> tuple[Limit, ...]:
+        """The limits that hold for one regularizer.
+
+        >>> bounds = Bounds({"min_accuracy": 0.9}, {"min_accuracy": 0.95})
+        >>> bounds.limits("dropout")
+        (Limit(name='min_accuracy', value=0.95),)
+        """
+        found = []
+        for name, kind in THRESHOLDS.items():
+            standing = _for(self.standing.get(name), regularizer)
+            command = _for(self.command.get(name), regularizer)
+            if standing is None or command is None:
+                value = standing if command is None else command
+            else:
+                value = command if self.command_wins else kind.tighter(standing, command)
+            if value is not None:
+                found.append(Limit(name, value))
+        return tuple(found)
+
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """Threshold name → the regularizers its mapping names, for checking their spelling."""
+        return {
+            name: tuple(threshold)
+            for name, threshold in self.standing.items()
+            if isinstance(threshold, Mapping)
+        }
+
+    def not_loosened(self) -> tuple[str, ...]:
+        """A sentence for each threshold that the command line asked to loosen and could not."""
+        return tuple(
+            f"--repro-{name.replace('_', '-')}={command:g} is looser than the marker's "
+            f"{standing:g}, which stands; --repro-report-only reports against it without failing."
+            for name, kind in THRESHOLDS.items()
+            if isinstance(standing := self.standing.get(name), float)
+            and isinstance(command := self.command.get(name), float)
+            and not self.command_wins
+            and kind.tighter(standing, command) != command
+        )
+
+
+def _for(threshold: Threshold | None, regularizer: str) -> float | None:
+    return threshold.get(regularizer) if isinstance(threshold, Mapping) else threshold

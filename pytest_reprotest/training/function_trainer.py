@@ -1,0 +1,177 @@
+"""The trainer of a user's own loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, overload
+
+import numpy as np
+import torch
+
+from pytest_reprotest.errors import TrainingError
+from pytest_reprotest.interfaces import Regularizer, RunOutcome, Trainer
+from pytest_reprotest.metrics import Labels
+from pytest_reprotest.plan import Run
+from pytest_reprotest.predictions import as_labels, check_y_true
+from pytest_reprotest.seeds import SOURCES, RunSeeds, check_sources
+from pytest_reprotest.training.faults import tell
+from pytest_reprotest.training.state import preserved_state, seed_globals, torch_generator
+
+
+class RunContext:
+    """What a training function gets: the run's seeds, device and regularizer.
+
+    Attributes
+    ----------
+    index : int
+        The run's number, from 0.
+    device : str
+        Such as ``"cpu"`` or ``"cuda:0"``.
+    """
+
+    def __init__(self, run: Run, device: str) -> None:
+        self.index = run.index
+        self.device = device
+        self._regularizer = run.regularizer
+        self._seeds: RunSeeds = run.seeds
+        self._generators: dict[tuple[str, str], Any] = {}
+        self.read: set[str] = set()
+
+    @property
+    def seed(self) -> int:
+        """One seed for the whole run, 63 bits.
+
+        Raises
+        ------
+        OptionError
+            Where only some sources vary; use ``generator(source)`` then.
+        """
+        self.read.add("seed")
+        return self._seeds.combined
+
+    @property
+    def regularizer(self) -> str:
+        """The label of the regularizer that this run is to be trained with."""
+        self.read.add("regularizer")
+        return self._regularizer
+
+    @overload
+    def generator(self, source: str, kind: Literal["torch"] = ...) -> torch.Generator: ...
+    @overload
+    def generator(self, source: str, kind: Literal["numpy"]) -> np.random.Generator: ...
+    def generator(
+        self, source: str, kind: Literal["torch", "numpy"] = "torch"
+    ) -> torch.Generator | np.random.Generator:
+        """The run's generator of one source: the same object at every call, so that it moves on.
+
+        Parameters
+        ----------
+        source : {"init", "data_order", "noise"}
+        kind : {"torch", "numpy"}
+            A CPU ``torch.Generator``, or a ``numpy.random.Generator``; two independent streams.
+        """
+        check_sources([source])
+        if kind not in ("torch", "numpy"):
+            raise TrainingError(f"generator(kind={kind!r}); expected 'torch' or 'numpy'")
+        self.read.add(source)
+        if (source, kind) not in self._generators:
+            self._generators[source, kind] = (
+                torch_generator(self._seeds, source)
+                if kind == "torch"
+                else np.random.default_rng(self._seeds.sequence(source))
+            )
+        generator: torch.Generator | np.random.Generator = self._generators[source, kind]
+        return generator
+
+
+class FunctionTrainer(Trainer):
+    """Trains by a function of the user's.
+
+    Parameters
+    ----------
+    train_fn : callable
+        ``train_fn(run)`` trains one model from ``run.seed`` or ``run.generator(source)`` on
+        ``run.device`` under ``run.regularizer``, and returns labels (n_samples,) or scores
+        (n_samples, n_classes) for the test set. Before each call the global generators of Python, NumPy
+        and torch are seeded from the run; afterwards they are restored.
+    y_true : int array (n_samples,)
+        True labels of the test set.
+    n_classes : int, optional
+        Refuse predicted labels of n_classes and above.
+    threads : int
+        CPU threads for torch.
+
+    >>> def train_fn(run):
+    ...     noise = run.generator("noise", kind="numpy")
+    ...     return np.where(noise.random(4) < 0.1, 1 - y_true, y_true)
+    >>> y_true = np.array([0, 1, 1, 0])
+    >>> FunctionTrainer(train_fn, y_true=y_true).describe()
+    {'train_fn': 'train_fn', 'threads': 1, 'n_test': 4}
+    """
+
+    def __init__(
+        self,
+        train_fn: Callable[[RunContext], Any],
+        *,
+        y_true: Any,
+        n_classes: int | None = None,
+        threads: int = 1,
+    ) -> None:
+        if not callable(train_fn):
+            raise TrainingError(
+                f"got {train_fn!r} as train_fn; expected a function that takes a run and returns labels"
+            )
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise TrainingError(f"threads={threads!r}; expected an integer of at least 1")
+        self.train_fn = train_fn
+        self.n_classes = n_classes
+        self.threads = threads
+        self._y_true = check_y_true(y_true.cpu() if isinstance(y_true, torch.Tensor) else y_true)
+
+    @property
+    def y_true(self) -> Labels:
+        """Labels of the test set, int64 (n_samples,)."""
+        return self._y_true
+
+    def describe(self) -> dict[str, Any]:
+        """The function's name and the sizes."""
+        name = getattr(self.train_fn, "__name__", repr(self.train_fn))
+        return {"train_fn": name, "threads": self.threads, "n_test": len(self._y_true)}
+
+    def train(
+        self, runs: Sequence[Run], regularizer: Regularizer, device: str
+    ) -> Iterator[RunOutcome]:
+        """Call the function once a run."""
+        for run in runs:
+            started = time.perf_counter()
+            with preserved_state(self.threads):
+                try:
+                    labels = self._call(run, device)
+                except Exception as error:
+                    yield RunOutcome(
+                        run, failure=tell(error), seconds=time.perf_counter() - started
+                    )
+                    continue
+            yield RunOutcome(run, labels, seconds=time.perf_counter() - started)
+
+    def _call(self, run: Run, device: str) -> Labels:
+        context = RunContext(run, device)
+        seed_globals(run.seeds, "noise")
+        output = self.train_fn(context)
+        if isinstance(output, torch.Tensor):
+            output = output.detach().cpu().numpy()
+        labels = as_labels(output, self._y_true, self.n_classes)
+        if run.regularizer != "none" and "regularizer" not in context.read:
+            raise TrainingError(
+                f"train_fn never read run.regularizer, so {run.regularizer!r} was not applied and its "
+                "row would repeat 'none'. Apply it in train_fn, or audit 'none' alone"
+            )
+        unread = [source for source in run.seeds.vary if source not in context.read]
+        if run.seeds.vary not in ((), SOURCES) and unread:
+            raise TrainingError(
+                f"only {', '.join(run.seeds.vary)} may vary, and train_fn never asked for "
+                f"run.generator({unread[0]!r}); every run would be the same. Draw from it, or use "
+                "vary='all'"
+            )
+        return labels

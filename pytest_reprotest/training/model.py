@@ -1,0 +1,134 @@
+"""From a user's factory to the model of one run."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from pytest_reprotest.errors import ReprotestError, TrainingError
+from pytest_reprotest.interfaces import Regularizer
+from pytest_reprotest.regularizers._keyed import KeyedDropout
+from pytest_reprotest.seeds import RunSeeds
+from pytest_reprotest.training.faults import tell
+from pytest_reprotest.training.state import seed_globals
+
+Factory = Callable[..., nn.Module]
+
+_CHANNEL_DROPOUTS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+
+
+def check_factory(factory: Any) -> None:
+    """Refuse what cannot make a fresh model for every run."""
+    if isinstance(factory, nn.Module):
+        raise TrainingError(
+            f"got a model ({type(factory).__name__}) in place of a model factory; every run needs a "
+            "fresh one. Pass a function that builds and returns it"
+        )
+    if not callable(factory):
+        raise TrainingError(
+            f"got {factory!r} as model factory; expected a function that builds and returns an nn.Module"
+        )
+    required = _required_parameters(factory)
+    if required not in ([], ["regularizer"]):
+        raise TrainingError(
+            f"the model factory {_name(factory)} requires the parameters {', '.join(required)}; expected "
+            "none, or one named 'regularizer'. Bind the others with functools.partial or a lambda"
+        )
+
+
+def takes_regularizer(factory: Factory) -> bool:
+    """Whether the factory builds the regularizer in by hand."""
+    try:
+        return "regularizer" in inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def build_model(
+    factory: Factory, regularizer: Regularizer, seeds: RunSeeds, sample: Tensor, device: str
+) -> nn.Module:
+    """The model of one run, initialized from its ``init`` stream, on a device.
+
+    The regularizer changes a copy, after initialization: runs of different regularizers start from the
+    same weights. A factory with a parameter ``regularizer`` gets the label, and its model is left as it is.
+
+    Parameters
+    ----------
+    sample : tensor (n, …)
+        A few inputs, to initialize lazy modules with.
+    """
+    seed_globals(seeds, "init")
+    by_hand = takes_regularizer(factory)
+    try:
+        made = factory(regularizer=regularizer.label) if by_hand else factory()
+    except ReprotestError:
+        raise
+    except Exception as error:
+        raise TrainingError(f"the model factory {_name(factory)} raised {tell(error)}") from error
+    if not isinstance(made, nn.Module):
+        raise TrainingError(
+            f"the model factory {_name(factory)} returned {type(made).__name__}; expected a "
+            "torch.nn.Module. Does it end in 'return model'?"
+        )
+    model = copy.deepcopy(made)
+    if any(is_lazy(parameter) for parameter in model.parameters()):
+        with torch.no_grad():
+            model(sample[:2].cpu())
+    if not by_hand:
+        regularizer.modify_model(model)
+    model = _with_keyed_dropout(model)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise TrainingError(
+            f"the model of {_name(factory)} has no parameter that requires a gradient; there is "
+            "nothing to train"
+        )
+    key_noise(model, seeds)
+    return model.to(device)
+
+
+def key_noise(model: nn.Module, seeds: RunSeeds) -> None:
+    """Key every noise layer from the run's noise stream and the layer's place in the model."""
+    layers = [module for module in model.modules() if isinstance(module, KeyedDropout)]
+    words = seeds.sequence("noise").generate_state(2 * max(len(layers), 1), np.uint32)
+    for layer, key in zip(layers, words.view(np.int32).reshape(-1, 2), strict=False):
+        layer.noise_key.copy_(torch.from_numpy(key.copy()))
+        layer.noise_call.zero_()
+
+
+def _with_keyed_dropout(model: nn.Module) -> nn.Module:
+    """Replace torch's dropout modules, which draw from a shared stream, by keyed ones."""
+    if type(model) is nn.Dropout or type(model) in _CHANNEL_DROPOUTS:
+        return _keyed(model)
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Dropout or type(child) in _CHANNEL_DROPOUTS:
+                parent.add_module(name, _keyed(child))
+    return model
+
+
+def _keyed(dropout: Any) -> KeyedDropout:
+    return KeyedDropout(dropout.p, dims=2 if type(dropout) in _CHANNEL_DROPOUTS else None)
+
+
+def _required_parameters(factory: Any) -> list[str]:
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+
+
+def _name(factory: Any) -> str:
+    return f"{getattr(factory, '__name__', repr(factory))!r}"

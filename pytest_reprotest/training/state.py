@@ -1,0 +1,59 @@
+"""Global state that training touches, seeded from streams and restored afterwards."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from pytest_reprotest.seeds import RunSeeds
+
+
+@contextmanager
+def preserved_state(threads: int | None = None) -> Iterator[None]:
+    """Restore on exit, also after an exception: the generators of Python, NumPy and torch (CPU and
+    CUDA), torch's thread count and its gradient mode.
+
+    Parameters
+    ----------
+    threads : int, optional
+        CPU threads to compute with inside.
+    """
+    python_state = random.getstate()
+    numpy_state = np.random.get_state()
+    torch_state = torch.random.get_rng_state()
+    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    thread_count = torch.get_num_threads()
+    gradients = torch.is_grad_enabled()
+    try:
+        if threads is not None and threads != thread_count:
+            torch.set_num_threads(threads)
+        torch.set_grad_enabled(True)
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.random.set_rng_state(torch_state)
+        if cuda_states is not None:
+            torch.cuda.set_rng_state_all(cuda_states)
+        if torch.get_num_threads() != thread_count:
+            torch.set_num_threads(thread_count)
+        torch.set_grad_enabled(gradients)
+
+
+def seed_globals(seeds: RunSeeds, source: str) -> None:
+    """Seed the global generators of Python, NumPy and torch from one source's stream."""
+    words = seeds.sequence(source).generate_state(4, np.uint32)
+    random.seed(int(words[0]))
+    np.random.seed(int(words[1]))
+    torch.manual_seed((int(words[2]) << 31) ^ int(words[3]))
+
+
+def torch_generator(seeds: RunSeeds, source: str) -> torch.Generator:
+    """A CPU generator at the start of one source's stream."""
+    generator = torch.Generator()
+    generator.manual_seed(seeds.seed(source))
+    return generator
