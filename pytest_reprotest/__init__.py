@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_reprotest._audit import audit, audit_predictions
+    from pytest_reprotest.api import audit, audit_predictions
     from pytest_reprotest.errors import (
         DataError,
         OptionError,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_reprotest.verdict import Verdict
 
 _HOMES = {
-    "_audit": ("audit", "audit_predictions"),
+    "api": ("audit", "audit_predictions"),
     "errors": (
         "DataError",
         "OptionError",

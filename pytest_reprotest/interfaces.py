@@ -28,7 +28,7 @@ class Regularizer(ABC):
     @property
     def label(self) -> str:
         """The name with the parameters that are not at their default: ``weight_decay(0.001)``."""
-        options = fields(self) if is_dataclass(self) else ()
+        options: tuple[Any, ...] = fields(self) if is_dataclass(self) else ()
         given = [
             (option, getattr(self, option.name))
             for option in options

@@ -163,7 +163,8 @@ def spelled(origin: str, key: str, value: Any) -> str:
     '--repro-max-accuracy-std=2'
     """
     if origin == COMMAND_LINE:
-        return f"--repro-{key.replace('_', '-')}={value}"
+        flag = f"--repro-{key.replace('_', '-')}"
+        return flag if value is True else f"{flag}={value}"
     if origin == INI:
         return f"ini option repro_{key} = {value}"
     return f"reproducibility({key}={value!r})"

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_reprotest.flags import FLAGS
+from pytest_reprotest.session import SessionAudits
+from pytest_reprotest.settings import MARKER, given, json_path, options_of, registry_of
 
 if TYPE_CHECKING:
     from typing_extensions import Never
@@ -21,10 +23,8 @@ if TYPE_CHECKING:
     from pytest_reprotest.interfaces import Progress, Regularizer
     from pytest_reprotest.options import Options
     from pytest_reprotest.plan import Plan
-    from pytest_reprotest.registry import Registry
     from pytest_reprotest.result import AuditResult
 
-MARKER = "reproducibility"
 _AUDITS = pytest.StashKey[list["AuditResult"]]()
 _PLACE = pytest.StashKey[int]()
 
@@ -106,7 +106,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     from pytest_reprotest.errors import ReprotestError
 
     try:
-        summaries = _registry(config).summaries()
+        summaries = registry_of(config).summaries()
     except ReprotestError as error:
         raise pytest.UsageError(str(error)) from None
     width = max(len(name) for name, _ in summaries)
@@ -123,21 +123,20 @@ def pytest_configure(config: pytest.Config) -> None:
         "min_effective_accuracy, min_accuracy, max_accuracy_std): retrain the test's model under each "
         "regularizer and hold the runs against the thresholds",
     )
-    command_line, ini = _given(config)
-    if command_line or ini:
-        from pytest_reprotest import options
+    command_line, ini = given(config)
+    path = json_path(config)
+    if command_line or ini or path:
         from pytest_reprotest.errors import ReprotestError
+        from pytest_reprotest.options import resolve
         from pytest_reprotest.report.json import check_writable
 
         try:
-            if "json" in {**ini, **command_line}:
-                path = str(command_line.pop("json", None) or ini.get("json"))
-                ini.pop("json", None)
-                check_writable(config.invocation_params.dir / path, f"--repro-json={path}")
-            options.resolve(command_line, None, ini)
+            if path is not None:
+                check_writable(path)
+            resolve(command_line, None, ini)
         except ReprotestError as error:
             raise pytest.UsageError(str(error)) from None
-    config.pluginmanager.register(_SessionAudits(config), "reprotest-session")
+    config.pluginmanager.register(SessionAudits(config), "reprotest-session")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -148,7 +147,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     if marked and "retrain" not in names:
         pytest.fail(_UNUSED.format(metafunc.definition.nodeid), pytrace=False)
-    labels = _checked_labels(metafunc.config, metafunc.definition)
+    from pytest_reprotest.errors import ReprotestError
+    from pytest_reprotest.selection import select
+
+    try:
+        options = options_of(metafunc.config, metafunc.definition)
+        labels = tuple(select(options, registry_of(metafunc.config)).regularizers)
+    except ReprotestError as error:
+        pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
     if "regularizer" in names:
         if "retrain" not in names:
             return  # a user's own fixture of that name
@@ -174,7 +180,9 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, Any]:
     """Let the item's audits ride its report, as text: reports cross processes under pytest-xdist."""
     report: Any = yield
     if call.when == "call" and (audits := item.stash.get(_AUDITS, [])):
@@ -197,11 +205,11 @@ def pytest_report_collectionfinish(
     count = sum("retrain" in getattr(item, "fixturenames", ()) for item in items)
     if not count:
         return None
-    from pytest_reprotest.options import spelled
+    from pytest_reprotest.options import COMMAND_LINE, spelled
 
-    command_line, ini = _given(config)
+    command_line, ini = given(config)
     shown = {"seed": 0, **ini, **command_line}
-    options = " ".join(shlex.quote(spelled("command line", k, v)) for k, v in shown.items())
+    options = shlex.join(spelled(COMMAND_LINE, key, value) for key, value in shown.items())
     return f"reproducibility: {options} ({count} audited test{'s' * (count > 1)})"
 
 
@@ -222,24 +230,23 @@ def retrain(request: pytest.FixtureRequest) -> Callable[..., AuditResult]:
     """
     from dataclasses import replace
 
-    from pytest_reprotest._audit import as_trainer, asks_for_all, run_audit
-    from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestError
+    from pytest_reprotest._audit import run_audit
+    from pytest_reprotest.api import as_trainer
+    from pytest_reprotest.errors import RegularizerRefused, ReprotestError
     from pytest_reprotest.report.terminal import explain
+    from pytest_reprotest.selection import select
 
     item = request.node
     config = request.config
     audits = item.stash.setdefault(_AUDITS, [])
     try:
-        registry = _registry(config)
-        options = _options(config, item)
-        every = asks_for_all(options)
+        registry = registry_of(config)
+        options = options_of(config, item)
+        chosen = select(options, registry)
         if "regularizer" in request.fixturenames:
-            label = request.getfixturevalue("regularizer")
-            one = [
-                found for found in registry.resolve(options.regularizers) if found.label == label
-            ]
-            options = replace(options, regularizers=tuple(one), baseline=None)
-    except OptionError as error:
+            one = chosen.regularizers[request.getfixturevalue("regularizer")]
+            options = replace(options, regularizers=(one,), baseline=None)
+    except ReprotestError as error:
         pytest.fail(str(error), pytrace=False)
 
     def run(model_factory: Any, **settings: Any) -> AuditResult:
@@ -253,82 +260,28 @@ def retrain(request: pytest.FixtureRequest) -> Callable[..., AuditResult]:
                 progress=_progress(config, item.name),
             )
         except RegularizerRefused as refusal:
-            if every:
+            if chosen.lenient:
                 pytest.skip(f"does not fit this model: {refusal}")
             pytest.fail(f"{item.nodeid}: {refusal}", pytrace=False)
         except ReprotestError as error:
             pytest.fail(f"{item.nodeid}: {error}", pytrace=False)
         audits.append(result)
         if not result.passed:
-            command = shlex.join(
-                [
-                    "pytest",
-                    item.nodeid,
-                    f"--repro-runs={options.runs}",
-                    f"--repro-seed={options.seed}",
-                ]
-            )
+            command = _command(config, item.nodeid, options)
             pytest.fail(explain(result, command), pytrace=False)
         return result
 
     return run
 
 
-class _SessionAudits:
-    """Gathers audits as reports come in, writes the JSON file and the summary; on the controller only."""
+def _command(config: pytest.Config, nodeid: str, options: Options) -> str:
+    """The command that runs one test again as it was run, apart from its regularizers."""
+    from pytest_reprotest.options import COMMAND_LINE, spelled
 
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.found: dict[tuple[int, str], tuple[list[str], str]] = {}
-        self.notes: list[str] = []
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep a report's audits."""
-        stored = getattr(report, "reprotest", None)
-        if stored is not None:
-            outcome = ""
-            if hasattr(report, "wasxfail"):
-                outcome = "xfail" if report.skipped else "xpass"
-            place = getattr(report, "reprotest_place", 0)
-            self.found.setdefault((place, report.nodeid), (stored, outcome))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write ``--repro-json``."""
-        command_line, ini = _given(self.config)
-        path = command_line.get("json", ini.get("json"))
-        if path is None or hasattr(self.config, "workerinput") or self.config.option.collectonly:
-            return
-        from pytest_reprotest.report.json import write_results
-
-        finished = int(exitstatus) in (0, 1, 5) and not (session.shouldstop or session.shouldfail)
-        audits = [json.loads(text) for stored, _ in self.found.values() for text in stored]
-        try:
-            write_results(self.config.invocation_params.dir / path, audits, complete=finished)
-        except OSError as error:
-            self.notes.append(f"--repro-json={path} could not be written: {error}")
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print the table."""
-        if not self.found and not self.notes:
-            return
-        from pytest_reprotest.report.terminal import Audited, render
-        from pytest_reprotest.result import AuditResult
-
-        audits = [
-            Audited(AuditResult.from_dict(json.loads(text)), outcome)
-            for _, (stored, outcome) in sorted(self.found.items())
-            for text in stored
-        ]
-        width = self.config.get_terminal_writer().fullwidth
-        verbosity = self.config.get_verbosity()
-        lines = render(audits, width, verbosity, self.notes)
-        if lines:
-            terminalreporter.section(MARKER)
-        for line in lines:
-            markup = {line.style: True} if line.style else {}
-            terminalreporter.write_line(line.text, **markup)
+    command_line, _ = given(config)
+    wanted = {**command_line, "runs": options.runs, "seed": options.seed}
+    wanted.pop("regularizers", None)
+    return shlex.join(["pytest", nodeid, *(spelled(COMMAND_LINE, k, v) for k, v in wanted.items())])
 
 
 _UNUSED = (
@@ -336,64 +289,6 @@ _UNUSED = (
     "Add the argument retrain and call it (unittest methods can't: write a function), or take the "
     "marker off"
 )
-
-
-def _given(config: pytest.Config) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The values on the command line and in the ini file, where there are any."""
-    command_line = {flag.key: getattr(config.option, flag.dest) for flag in FLAGS if flag.ini}
-    ini = {flag.key: config.getini(flag.dest) for flag in FLAGS if flag.ini}
-    return tuple(  # type: ignore[return-value]
-        {key: value for key, value in source.items() if value not in (None, "")}
-        for source in (command_line, ini)
-    )
-
-
-def _options(config: pytest.Config, node: Any) -> Options:
-    """The options of a test: a nearer marker's keywords win over those of its class and module."""
-    from pytest_reprotest.errors import OptionError
-    from pytest_reprotest.options import resolve
-
-    keywords: dict[str, Any] = {}
-    for marker in reversed(list(node.iter_markers(MARKER))):
-        if marker.args:
-            raise OptionError(
-                f"{MARKER}() takes keywords only; got {', '.join(map(repr, marker.args))}. Write "
-                f"{MARKER}(runs=10), for example"
-            )
-        keywords.update(marker.kwargs)
-    command_line, ini = _given(config)
-    for source in (command_line, ini):
-        source.pop("json", None)
-    return resolve(command_line, keywords, ini)
-
-
-def _checked_labels(config: pytest.Config, node: Any) -> list[str]:
-    from pytest_reprotest._audit import check_labels
-    from pytest_reprotest.errors import ReprotestError
-
-    try:
-        options = _options(config, node)
-        registry = _registry(config)
-        labels = [found.label for found in registry.resolve(options.regularizers)]
-        check_labels(options, labels, registry)
-    except ReprotestError as error:
-        pytest.fail(f"{node.nodeid}: {error}", pytrace=False)
-    return labels
-
-
-def _registry(config: pytest.Config) -> Registry:
-    from pytest_reprotest.errors import OptionError
-    from pytest_reprotest.registry import Registry
-
-    answers = config.hook.pytest_reprotest_regularizers()
-    extra: list[Any] = []
-    for answer in answers:
-        if not isinstance(answer, Iterable) or isinstance(answer, str):
-            raise OptionError(
-                f"pytest_reprotest_regularizers returned {answer!r}; expected a list of Regularizer classes"
-            )
-        extra.extend(answer)
-    return Registry(extra)
 
 
 def _progress(config: pytest.Config, title: str) -> Callable[[Plan], Progress] | None:

@@ -60,8 +60,9 @@ def jackknife(value: float, left_out: Fractions, confidence: float = CONFIDENCE)
     The interval of a mean is the familiar t interval:
 
     >>> x = np.array([1.0, 2.0, 4.0])
-    >>> jackknife(x.mean(), (x.sum() - x) / 2)  # doctest: +ELLIPSIS
-    Estimate(value=2.333..., low=-1.461..., high=6.128...)
+    >>> estimate = jackknife(x.mean(), (x.sum() - x) / 2)
+    >>> round(estimate.low, 3), round(estimate.high, 3)
+    (-1.461, 6.128)
     """
     n_runs = len(left_out)
     if n_runs < 2 or not np.isfinite(left_out).all():

@@ -13,13 +13,14 @@ from pytest_reprotest.errors import OptionError
 from pytest_reprotest.result import SCHEMA_VERSION
 
 
-def check_writable(path: Path, spelled: str) -> None:
+def check_writable(path: Path) -> None:
     """Refuse a path that cannot be written, before hours of training.
 
     Raises
     ------
     OptionError
     """
+    spelled = f"--repro-json={path}"
     if path.is_dir():
         raise OptionError(f"{spelled}: that is a folder; expected the path of a file to write")
     if not path.parent.is_dir():

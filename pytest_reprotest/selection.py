@@ -1,0 +1,73 @@
+"""Which regularizers an audit means: its options read against the registry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_reprotest.errors import OptionError, did_you_mean
+from pytest_reprotest.interfaces import Regularizer
+from pytest_reprotest.options import COMMAND_LINE, Options
+from pytest_reprotest.registry import Registry
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The regularizers of an audit.
+
+    Attributes
+    ----------
+    regularizers : mapping
+        Label → Regularizer, in the order they are reported.
+    baseline : str
+        The label that others are held against.
+    lenient : bool
+        ``all`` was asked for, so some may not fit the model: they are reported, and the rest is audited.
+    """
+
+    regularizers: Mapping[str, Regularizer]
+    baseline: str
+    lenient: bool
+
+
+def select(options: Options, registry: Registry) -> Selection:
+    """Resolve the regularizers, and check the names in ``baseline`` and threshold mappings.
+
+    A mapping may name registered regularizers that are not audited now, since the command line may pick
+    a few out of a marker's.
+
+    Raises
+    ------
+    OptionError
+    """
+    regularizers = {found.label: found for found in registry.resolve(options.regularizers)}
+    for threshold, names in options.bounds.named().items():
+        for name in names:
+            if name not in regularizers:
+                _check_known(threshold, name, registry)
+    lenient = any(
+        isinstance(item, str) and "all" in re.findall(r"\w+", item) for item in options.regularizers
+    )
+    return Selection(regularizers, _baseline(options, tuple(regularizers)), lenient)
+
+
+def _check_known(threshold: str, name: str, registry: Registry) -> None:
+    try:
+        label = registry.label(name)
+    except OptionError as error:
+        raise OptionError(f"{threshold}: {error}") from None
+    if label != name:
+        raise OptionError(f"{threshold}: {name!r} is reported as {label!r}; write it so")
+
+
+def _baseline(options: Options, labels: tuple[str, ...]) -> str:
+    fallback = "none" if "none" in labels else labels[0]
+    if options.baseline is None or options.baseline in labels:
+        return options.baseline or fallback
+    if options.origin("regularizers") == COMMAND_LINE:
+        return fallback
+    raise OptionError(
+        f"baseline={options.baseline!r} is not among the audited regularizers "
+        f"{', '.join(labels)}.{did_you_mean(options.baseline, labels)}"
+    )
