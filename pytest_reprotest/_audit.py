@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
-from pytest_reprotest.errors import RegularizerRefused
+from pytest_reprotest.errors import DataError, RegularizerRefused
 from pytest_reprotest.execution.local import LocalExecutor
-from pytest_reprotest.interfaces import Executor, Progress, RunOutcome, Trainer
+from pytest_reprotest.interfaces import Executor, Placement, Progress, RunOutcome, Trainer
 from pytest_reprotest.metrics import Labels
 from pytest_reprotest.options import Options
 from pytest_reprotest.plan import Plan, make_plan
-from pytest_reprotest.predictions import Predictions
+from pytest_reprotest.predictions import Predictions, as_labels
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.result import NO_SUMMARY, AuditResult, RegularizerResult, versions
@@ -42,17 +42,21 @@ def run_audit(
         Where nothing can be trained: an impossible option, device, data set, factory, or a regularizer
         that was named and does not fit.
     """
-    from pytest_reprotest.training.device import resolve_device
+    from pytest_reprotest.training.device import resolve_devices
 
-    device = resolve_device(options.device)
+    asked = Placement(resolve_devices(options.device)[0], options.engine)
     chosen = select(options, registry)
-    refusals = trainer.prepare(tuple(chosen.regularizers.values()), device)
+    prepared = trainer.prepare(tuple(chosen.regularizers.values()), asked, options.runs)
+    refusals, placement = prepared.refusals, prepared.placement
     if refusals and not chosen.lenient:
         raise RegularizerRefused("; ".join(refusals.values()))
     plan = make_plan(options, [label for label in chosen.regularizers if label not in refusals])
     report = progress(plan) if progress is not None else _silent
+    executor = executor or LocalExecutor()
+    share = -(-len(plan.runs) // executor.n_workers)
+    placement = replace(placement, chunk=min(placement.chunk, max(share, 1)))
     outcomes = []
-    for outcome in (executor or LocalExecutor()).run(trainer, plan, chosen.regularizers, device):
+    for outcome in executor.run(trainer, plan, chosen.regularizers, placement):
         outcomes.append(outcome)
         report(outcome)
     by_regularizer = {
@@ -61,25 +65,35 @@ def run_audit(
         )
         for label in plan.regularizers
     }
+    told = dict.fromkeys(outcome.note for outcome in outcomes if outcome.note is not None)
     settings = {
         "runs": options.runs,
         "seed": options.seed,
         "vary": list(options.vary),
-        "device": device,
-        "engine": "sequential",
+        "device": placement.device,
+        "engine": placement.engine,
+        "chunk": placement.chunk,
+        "workers": executor.n_workers,
         "training": trainer.describe(),
         "origins": dict(options.origins),
         "versions": versions(),
     }
     return collected(
-        name, by_regularizer, trainer.y_true, chosen.baseline, options, settings, refusals
+        name,
+        by_regularizer,
+        trainer.y_true,
+        chosen.baseline,
+        options,
+        settings,
+        refusals,
+        (*prepared.notes, *told),
     )
 
 
 def _judged(
     label: str, outcomes: Sequence[RunOutcome], y_true: Labels, options: Options
 ) -> RegularizerResult:
-    outcomes = sorted(outcomes, key=lambda outcome: outcome.run.index)
+    outcomes = [_checked(o, y_true) for o in sorted(outcomes, key=lambda o: o.run.index)]
     failures = tuple(f"{o.run} failed: {o.failure}" for o in outcomes if o.failure is not None)
     seconds = sum(outcome.seconds for outcome in outcomes)
     labels = [outcome.labels for outcome in outcomes if outcome.labels is not None]
@@ -96,6 +110,16 @@ def _judged(
             seconds,
         )
     return measured(label, Predictions.stack(labels), y_true, options, losses, seconds)
+
+
+def _checked(outcome: RunOutcome, y_true: Labels) -> RunOutcome:
+    """A trainer's outcome with labels that fit the test set; one that does not fit is a failure."""
+    if outcome.labels is None:
+        return outcome
+    try:
+        return replace(outcome, labels=as_labels(outcome.labels, y_true))
+    except DataError as error:
+        return replace(outcome, labels=None, failure=str(error))
 
 
 def measured(
@@ -119,16 +143,17 @@ def collected(
     baseline: str,
     options: Options,
     settings: Mapping[str, Any],
-    refusals: Mapping[str, str],
+    refusals: Mapping[str, str] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> AuditResult:
     return AuditResult(
         name,
         by_regularizer,
         y_true,
         baseline,
-        dict(refusals),
+        dict(refusals or {}),
         settings,
-        options.bounds.not_loosened(),
+        (*notes, *options.bounds.not_loosened()),
         options.report_only,
     )
 

@@ -7,16 +7,19 @@ from dataclasses import fields
 from typing import Any
 
 from pytest_reprotest._audit import collected, measured, run_audit
-from pytest_reprotest.errors import OptionError, TrainingError, did_you_mean
+from pytest_reprotest.errors import DataError, OptionError, TrainingError, did_you_mean
 from pytest_reprotest.interfaces import Progress, Trainer
+from pytest_reprotest.metrics import Labels
 from pytest_reprotest.options import MARKER_KEYS, resolve
 from pytest_reprotest.plan import Plan
 from pytest_reprotest.predictions import Predictions, as_labels, check_y_true
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.result import AuditResult, versions
+from pytest_reprotest.thresholds import THRESHOLDS
 
 RECIPE_KEYS = tuple(field.name for field in fields(Recipe))
+JUDGING_KEYS = (*THRESHOLDS, "baseline", "report_only")
 
 
 def audit(
@@ -42,7 +45,7 @@ def audit(
     **settings
         ``train``, ``test`` and the fields of Recipe (``epochs``, ``batch_size``, ``optimizer``, ``lr``, …);
         and the marker's keywords (``runs``, ``regularizers``, ``seed``, ``vary``, ``max_prediction_difference``, …)
-        with ``device`` and ``report_only``.
+        with ``device``, ``workers`` and ``report_only``.
 
     Returns
     -------
@@ -62,15 +65,24 @@ def audit(
     >>> result["none"].n_runs, result.passed
     (3, True)
     """
-    option_keys = (*MARKER_KEYS, "device", "report_only")
-    marker: dict[str, Any] = {key: settings.pop(key) for key in option_keys if key in settings}
-    extra: dict[str, Any] = {
-        key: marker.pop(key) for key in ("device", "report_only") if key in marker
-    }
+    from pytest_reprotest.execution.choice import open_executor
+
+    option_keys = (*MARKER_KEYS, "device", "workers", "report_only")
+    given: dict[str, Any] = {key: settings.pop(key) for key in option_keys if key in settings}
     trainer = as_trainer(model_factory, settings, option_keys)
-    return run_audit(
-        trainer, resolve(extra, marker), registry or Registry(), name=name, progress=progress
-    )
+    options = resolve(call=given)
+    executor = open_executor(options)
+    try:
+        return run_audit(
+            trainer,
+            options,
+            registry or Registry(),
+            name=name,
+            executor=executor,
+            progress=progress,
+        )
+    finally:
+        executor.close()
 
 
 def audit_predictions(
@@ -88,28 +100,76 @@ def audit_predictions(
     **thresholds
         ``max_prediction_difference``, ``min_effective_accuracy``, … and ``baseline``, ``report_only``.
 
+    Raises
+    ------
+    DataError
+        For predictions or true labels that cannot be audited; the message names label and run.
+    OptionError
+        For an unknown or impossible threshold, or one for a label that is not there.
+
     >>> import numpy as np
     >>> labels = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 1]])
     >>> result = audit_predictions({"none": labels}, y_true=[0, 1, 1])
     >>> round(result["none"].prediction_difference.value, 3)
     0.222
     """
+    for key in thresholds:
+        if key not in JUDGING_KEYS:
+            raise OptionError(
+                f"audit_predictions() got an unknown keyword {key!r}; expected any of "
+                f"{', '.join(JUDGING_KEYS)}.{did_you_mean(key, JUDGING_KEYS)}"
+            )
     labels_true = check_y_true(y_true)
-    extra = {key: thresholds.pop(key) for key in ("report_only",) if key in thresholds}
-    options = resolve(extra, thresholds)
-    if not predictions:
-        raise OptionError("predictions is empty; expected at least one label, such as 'none'")
-    by_regularizer = {}
-    for label, runs in predictions.items():
-        if len(runs) < 2:
-            raise OptionError(f"{label!r} has {len(runs)} runs; expected at least 2")
-        stacked = Predictions.stack([as_labels(run, labels_true) for run in runs])
-        by_regularizer[label] = measured(label, stacked, labels_true, options)
-    baseline = options.baseline or (
-        "none" if "none" in by_regularizer else next(iter(by_regularizer))
-    )
+    options = resolve(call=thresholds)
+    if not isinstance(predictions, Mapping) or not predictions:
+        raise DataError(
+            f"predictions is {_told(predictions)}; expected a mapping from label to array, such as "
+            "{'none': labels}"
+        )
+    labels = tuple(map(str, predictions))
+    named = options.bounds.named()
+    if options.baseline is not None:
+        named = {"baseline": (options.baseline,), **named}
+    for key, names in named.items():
+        for missing in [name for name in names if name not in labels]:
+            raise OptionError(
+                f"{key}: no predictions of {missing!r}; expected any of "
+                f"{', '.join(map(repr, labels))}."
+                f"{did_you_mean(missing, labels)}"
+            )
+    by_regularizer = {
+        label: measured(label, _stacked(label, runs, labels_true), labels_true, options)
+        for label, runs in zip(labels, predictions.values(), strict=True)
+    }
+    baseline = options.baseline or ("none" if "none" in labels else labels[0])
     settings = {"origins": dict(options.origins), "versions": versions()}
-    return collected(name, by_regularizer, labels_true, baseline, options, settings, {})
+    return collected(name, by_regularizer, labels_true, baseline, options, settings)
+
+
+def _stacked(label: str, runs: Any, y_true: Labels) -> Predictions:
+    if (_length(runs) or 0) < 2:
+        raise DataError(
+            f"{label!r} holds {_told(runs)}; expected an array (n_runs, n_samples) of at least 2 runs"
+        )
+    per_run = []
+    for index, run in enumerate(runs):
+        try:
+            per_run.append(as_labels(run, y_true))
+        except DataError as error:
+            raise DataError(f"run {index} of {label!r}: {error}") from None
+    return Predictions.stack(per_run)
+
+
+def _told(value: Any) -> str:
+    length, kind = _length(value), type(value).__name__
+    return f"{value!r} ({kind})" if length is None else f"{kind} of length {length}"
+
+
+def _length(value: Any) -> int | None:
+    try:
+        return len(value)
+    except TypeError:
+        return None
 
 
 def as_trainer(

@@ -38,7 +38,22 @@ FLAGS = (
         "SOURCES",
         "what differs between runs: any of init,data_order,noise, or all (default), or none",
     ),
-    Flag("device", "DEVICE", "auto (default), cpu, cuda, cuda:1 or mps"),
+    Flag(
+        "device",
+        "DEVICE",
+        "auto (default: the GPUs, else the CPU), cpu, cuda, cuda:1, cuda:0,1 (a worker each) or mps",
+    ),
+    Flag(
+        "engine",
+        "ENGINE",
+        "how runs are trained: stacked (all runs of a regularizer as one model), sequential, or auto "
+        "(default: stacked where model, optimizer and loss allow it)",
+    ),
+    Flag(
+        "workers",
+        "N",
+        "processes that train runs side by side, or auto: one a GPU, or one a core (default 1)",
+    ),
     Flag(
         "max_prediction_difference",
         "X",

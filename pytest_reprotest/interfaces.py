@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from pytest_reprotest.errors import OptionError
 from pytest_reprotest.metrics import Labels
 from pytest_reprotest.plan import Plan, Run
 from pytest_reprotest.recipe import Recipe
@@ -36,9 +39,13 @@ class Regularizer(ABC):
         ]
         if not given:
             return self.name
+        plain = [  # a NumPy number's repr could not be parsed back
+            (option, value.item() if isinstance(value, np.generic) else value)
+            for option, value in given
+        ]
         shown = [
             f"{value!r}" if option is options[0] else f"{option.name}={value!r}"
-            for option, value in given
+            for option, value in plain
         ]
         return f"{self.name}({', '.join(shown)})"
 
@@ -77,6 +84,8 @@ class RunOutcome:
         Wall-clock time of the training and its predictions.
     failure : str or None
         What went wrong, as a sentence for the user.
+    note : str or None
+        Something the report should say, such as a chunk that had to be made smaller.
     """
 
     run: Run
@@ -84,6 +93,45 @@ class RunOutcome:
     losses: tuple[float, ...] = ()
     seconds: float = 0.0
     failure: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how runs are trained.
+
+    Attributes
+    ----------
+    device : str
+        Such as ``"cpu"`` or ``"cuda:0"``.
+    engine : str
+        ``"auto"``, ``"stacked"`` or ``"sequential"`` as asked for; never ``"auto"`` once prepared.
+    chunk : int
+        Runs that are trained together; changes no result on a CPU.
+    """
+
+    device: str = "cpu"
+    engine: str = "auto"
+    chunk: int = 1
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a trainer found before training.
+
+    Attributes
+    ----------
+    placement : Placement
+        As it will be.
+    refusals : mapping
+        Label of each regularizer that does not fit → the reason.
+    notes : tuple of str
+        Sentences for the report.
+    """
+
+    placement: Placement
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Trainer(ABC):
@@ -94,40 +142,57 @@ class Trainer(ABC):
     def y_true(self) -> Labels:
         """True labels, int array (n_samples,)."""
 
-    def prepare(self, regularizers: Sequence[Regularizer], device: str) -> Mapping[str, str]:
-        """Check what can be checked before anything trains.
-
-        Returns
-        -------
-        mapping
-            Label of each regularizer that does not fit → the reason.
+    def prepare(
+        self, regularizers: Sequence[Regularizer], asked: Placement, n_runs: int
+    ) -> Prepared:
+        """Check what can be checked before anything trains, and settle engine and chunk.
 
         Raises
         ------
         ReprotestError
-            Where no run can be trained at all.
+            Where no run can be trained at all, or not as asked.
         """
-        return {}
+        if asked.engine == "stacked":
+            raise OptionError(
+                f"engine 'stacked' was asked for, and {type(self).__name__} trains one run at a time; "
+                "use --repro-engine=auto"
+            )
+        return Prepared(replace(asked, engine="sequential"))
 
     @abstractmethod
     def train(
-        self, runs: Sequence[Run], regularizer: Regularizer, device: str
+        self, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
     ) -> Iterator[RunOutcome]:
-        """Train the runs of one regularizer; a run that raises becomes an outcome with a failure."""
+        """Train one chunk: runs of one regularizer. A run that raises becomes an outcome with a failure."""
 
     def describe(self) -> dict[str, Any]:
         """Settings that determine the result, as JSON primitives."""
         return {}
 
+    def callables(self) -> tuple[Any, ...]:
+        """The user's functions, to be sent to other processes by value."""
+        return ()
+
 
 class Executor(ABC):
-    """Decides where runs are trained."""
+    """Decides where chunks of runs are trained."""
+
+    n_workers: int = 1
+    """Chunks that are trained side by side."""
 
     @abstractmethod
     def run(
-        self, trainer: Trainer, plan: Plan, regularizers: Mapping[str, Regularizer], device: str
+        self,
+        trainer: Trainer,
+        plan: Plan,
+        regularizers: Mapping[str, Regularizer],
+        placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every run of the plan, in any order."""
+
+    def close(self) -> None:
+        """End what outlives an audit."""
+        return
 
 
 Progress = Callable[[RunOutcome], None]

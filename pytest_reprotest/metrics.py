@@ -2,10 +2,14 @@
 
 ``predictions`` is always an integer array of shape (n_runs, n_samples) holding class labels
 0 … n_classes - 1; every returned fraction is of test samples, 0 to 1. Nothing here loops over pairs of
-runs: all follows from ``votes``, the number of runs that predict class c for sample x.
+runs: all follows from ``votes``, the number of runs that predict class c for sample x. Counts are kept
+as integers up to one division at the end, so that a fraction of 9 in 10 is the float 0.9 and a threshold
+of 0.9 holds.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +18,10 @@ from pytest_reprotest.errors import DataError
 
 Labels = NDArray[np.integer]
 Fractions = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 _ROWS = 4096  # samples counted at a time: bounds the memory of the vote table
+_CLASSES = 1024  # labels from here on are replaced by ranks, for the same reason
 
 
 def _checked(predictions: Labels) -> Labels:
@@ -26,6 +32,25 @@ def _checked(predictions: Labels) -> Labels:
             "2 runs and 1 sample. Train more runs, or stack one label vector per run."
         )
     return predictions
+
+
+def _blocks(predictions: Labels) -> Iterator[tuple[slice, Labels]]:
+    """Blocks of samples, with labels that are small enough to count.
+
+    Large labels are replaced by their rank among the labels that the runs give that sample: runs agree
+    on it as before, and no table is wider than n_runs.
+    """
+    for start in range(0, predictions.shape[1], _ROWS):
+        part = slice(start, start + _ROWS)
+        block = predictions[:, part]
+        if block.max() >= _CLASSES:
+            order = block.argsort(axis=0, kind="stable")
+            ordered = np.take_along_axis(block, order, axis=0)
+            ranks = np.zeros(block.shape, dtype=np.int64)
+            ranks[1:] = (ordered[1:] != ordered[:-1]).cumsum(axis=0)
+            block = np.empty_like(ranks)
+            np.put_along_axis(block, order, ranks, axis=0)
+        yield part, block
 
 
 def votes(predictions: Labels, n_classes: int | None = None) -> NDArray[np.int64]:
@@ -74,11 +99,31 @@ def flip_rates(predictions: Labels) -> Fractions:
     predictions = _checked(predictions)
     n_runs, n_samples = predictions.shape
     rates = np.empty(n_samples)
-    for start in range(0, n_samples, _ROWS):
-        count = votes(predictions[:, start : start + _ROWS])
-        agreeing = (count * (count - 1)).sum(axis=1)
-        rates[start : start + _ROWS] = 1.0 - agreeing / (n_runs * (n_runs - 1))
+    ordered_pairs = n_runs * (n_runs - 1)
+    for part, block in _blocks(predictions):
+        count = votes(block)
+        rates[part] = (ordered_pairs - (count * (count - 1)).sum(axis=1)) / ordered_pairs
     return rates
+
+
+def disagreements(predictions: Labels) -> Counts:
+    """Number of samples on which each run differs from another run, summed over the other runs.
+
+    Returns
+    -------
+    int64 array (n_runs,), 0 to n_samples · (n_runs - 1).
+
+    >>> disagreements(np.array([[0, 1], [0, 1], [0, 0]]))
+    array([1, 1, 2])
+    """
+    predictions = _checked(predictions)
+    n_runs, n_samples = predictions.shape
+    agreeing = np.zeros(n_runs, dtype=np.int64)
+    for _, block in _blocks(predictions):
+        count = votes(block)
+        agreeing += (count[np.arange(block.shape[1]), block] - 1).sum(axis=1)
+    differing: Counts = n_samples * (n_runs - 1) - agreeing
+    return differing
 
 
 def prediction_difference(predictions: Labels) -> float:
@@ -89,7 +134,9 @@ def prediction_difference(predictions: Labels) -> float:
     >>> prediction_difference(np.array([[0, 1, 1, 0], [0, 1, 0, 0]]))
     0.25
     """
-    return float(flip_rates(predictions).mean())
+    differing = disagreements(predictions)
+    n_runs, n_samples = np.shape(predictions)
+    return float(differing.sum() / (n_samples * n_runs * (n_runs - 1)))
 
 
 def run_differences(predictions: Labels) -> Fractions:
@@ -105,14 +152,8 @@ def run_differences(predictions: Labels) -> Fractions:
     >>> run_differences(np.array([[0, 1], [0, 1], [0, 0]]))
     array([0.25, 0.25, 0.5 ])
     """
-    predictions = _checked(predictions)
-    n_runs, n_samples = predictions.shape
-    agreeing = np.zeros(n_runs)
-    for start in range(0, n_samples, _ROWS):
-        block = predictions[:, start : start + _ROWS]
-        count = votes(block)
-        agreeing += (count[np.arange(block.shape[1]), block] - 1).sum(axis=1)
-    differences: Fractions = 1.0 - agreeing / (n_samples * (n_runs - 1))
+    n_runs, n_samples = _checked(predictions).shape
+    differences: Fractions = disagreements(predictions) / (n_samples * (n_runs - 1))
     return differences
 
 
@@ -133,15 +174,19 @@ def pairwise_differences(predictions: Labels) -> Fractions:
     """
     predictions = _checked(predictions)
     n_runs, n_samples = predictions.shape
-    classes = np.arange(int(predictions.max()) + 1)
     agreeing = np.zeros((n_runs, n_runs))
-    for start in range(0, n_samples, _ROWS):
-        block = predictions[:, start : start + _ROWS]
-        for label in classes:
+    for _, block in _blocks(predictions):
+        for label in np.unique(block):
             indicator = (block == label).astype(np.float32)
             agreeing += indicator @ indicator.T
-    differences: Fractions = 1.0 - agreeing / n_samples
+    differences: Fractions = (n_samples - agreeing) / n_samples
     return differences
+
+
+def hits(predictions: Labels, y_true: Labels) -> Counts:
+    """Number of samples that each run classifies correctly: int64 (n_runs,)."""
+    counted: Counts = (np.asarray(predictions) == np.asarray(y_true)).sum(axis=1)
+    return counted
 
 
 def run_accuracies(predictions: Labels, y_true: Labels) -> Fractions:
@@ -159,8 +204,17 @@ def run_accuracies(predictions: Labels, y_true: Labels) -> Fractions:
     >>> run_accuracies(np.array([[0, 1], [0, 0]]), np.array([0, 1]))
     array([1. , 0.5])
     """
-    accuracies: Fractions = (np.asarray(predictions) == np.asarray(y_true)).mean(axis=1)
+    accuracies: Fractions = hits(predictions, y_true) / len(y_true)
     return accuracies
+
+
+def accuracy(predictions: Labels, y_true: Labels) -> float:
+    """Mean accuracy over runs, fraction of samples.
+
+    >>> accuracy(np.array([[0, 1], [0, 0]]), np.array([0, 1]))
+    0.75
+    """
+    return int(hits(predictions, y_true).sum()) / np.size(predictions)
 
 
 def effective_accuracy(predictions: Labels, y_true: Labels) -> float:
@@ -172,7 +226,10 @@ def effective_accuracy(predictions: Labels, y_true: Labels) -> float:
     >>> effective_accuracy(np.array([[0, 1], [0, 0]]), np.array([0, 1]))
     0.25
     """
-    return float(run_accuracies(predictions, y_true).mean()) - prediction_difference(predictions)
+    differing = int(disagreements(predictions).sum())
+    n_runs, n_samples = np.shape(predictions)
+    correct = int(hits(predictions, y_true).sum())
+    return float((correct * (n_runs - 1) - differing) / (n_samples * n_runs * (n_runs - 1)))
 
 
 def difference_error_ratio(predictions: Labels, y_true: Labels) -> float:
@@ -185,8 +242,7 @@ def difference_error_ratio(predictions: Labels, y_true: Labels) -> float:
     >>> difference_error_ratio(np.array([[0, 1], [0, 0]]), np.array([0, 1]))
     2.0
     """
-    error = 1.0 - float(run_accuracies(predictions, y_true).mean())
-    difference = prediction_difference(predictions)
-    if error == 0.0:
-        return float("nan")
-    return difference / error
+    differing = int(disagreements(predictions).sum())
+    n_runs = len(predictions)
+    wrong = np.size(predictions) - int(hits(predictions, y_true).sum())
+    return differing / (wrong * (n_runs - 1)) if wrong else float("nan")

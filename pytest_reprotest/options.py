@@ -12,7 +12,7 @@ from pytest_reprotest.errors import OptionError, did_you_mean
 from pytest_reprotest.seeds import SOURCES, check_sources
 from pytest_reprotest.thresholds import THRESHOLDS, Bounds, read_threshold
 
-COMMAND_LINE, MARKER, INI, DEFAULT = "command line", "marker", "ini", "default"
+COMMAND_LINE, CALL, MARKER, INI, DEFAULT = "command line", "call", "marker", "ini", "default"
 
 
 def read_runs(value: Any) -> int:
@@ -60,17 +60,39 @@ def read_vary(value: Any) -> tuple[str, ...]:
         return ()
     if not names:
         raise OptionError("got an empty list; expected 'none' or any of " + ", ".join(SOURCES))
+    if "all" in names or "none" in names:
+        raise OptionError(f"got {value!r}; expected 'all' or 'none' alone, or any of the others")
     return check_sources(names)
 
 
 def read_device(value: Any) -> str:
     """The spelling of a device; whether it exists is known once torch is loaded."""
-    if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+    if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+(,\d+)*)?", value):
         raise OptionError(
-            f"got {value!r}; expected auto, cpu, cuda, cuda:N or mps."
+            f"got {value!r}; expected auto, cpu, cuda, cuda:N, cuda:0,1 or mps."
             + did_you_mean(str(value), ("auto", "cpu", "cuda", "mps"))
         )
     return value
+
+
+def read_engine(value: Any) -> str:
+    """The name of an engine."""
+    engines = ("auto", "stacked", "sequential")
+    if value not in engines:
+        raise OptionError(
+            f"got {value!r}; expected {', '.join(engines)}.{did_you_mean(str(value), engines)}"
+        )
+    return str(value)
+
+
+def read_workers(value: Any) -> int | str:
+    """An integer of at least 1, or ``auto``."""
+    if value == "auto":
+        return "auto"
+    number = _integer(value)
+    if number < 1:
+        raise OptionError(f"got {value!r}; expected at least 1 worker, or auto")
+    return number
 
 
 def read_regularizers(value: Any) -> tuple[Any, ...]:
@@ -120,12 +142,18 @@ class Options:
     vary : tuple of str
         Variance sources that differ between runs.
     device : str
+    engine : str
+        ``auto``, ``stacked`` or ``sequential``.
+    workers : int or "auto"
+        Processes that train chunks of runs side by side.
     report_only : bool
         Breached thresholds are reported and do not fail.
     bounds : Bounds
         The thresholds, by source.
+    offered : tuple
+        The Regularizer objects that a marker lists, whichever of them are audited: text may name them.
     origins : mapping
-        Option name → "command line", "marker", "ini" or "default".
+        Option name → "command line", "call" (of ``audit``), "marker", "ini" or "default".
     """
 
     runs: int = 5
@@ -134,8 +162,11 @@ class Options:
     seed: int = 0
     vary: tuple[str, ...] = SOURCES
     device: str = "auto"
+    engine: str = "auto"
+    workers: int | str = 1
     report_only: bool = False
     bounds: Bounds = field(default_factory=Bounds)
+    offered: tuple[Any, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def origin(self, key: str) -> str:
@@ -150,10 +181,12 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "seed": read_seed,
     "vary": read_vary,
     "device": read_device,
+    "engine": read_engine,
+    "workers": read_workers,
     "report_only": read_switch,
     **{name: partial(read_threshold, name) for name in THRESHOLDS},
 }
-MARKER_KEYS = ("runs", "regularizers", "baseline", "seed", "vary", *THRESHOLDS)
+MARKER_KEYS = ("runs", "regularizers", "baseline", "seed", "vary", "engine", *THRESHOLDS)
 
 
 def spelled(origin: str, key: str, value: Any) -> str:
@@ -167,7 +200,7 @@ def spelled(origin: str, key: str, value: Any) -> str:
         return flag if value is True else f"{flag}={value}"
     if origin == INI:
         return f"ini option repro_{key} = {value}"
-    return f"reproducibility({key}={value!r})"
+    return f"{key}={value!r}" if origin == CALL else f"reproducibility({key}={value!r})"
 
 
 def read(origin: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,6 +217,11 @@ def read(origin: str, values: Mapping[str, Any]) -> dict[str, Any]:
     valid = MARKER_KEYS if origin == MARKER else tuple(READERS)
     checked = {}
     for key, value in values.items():
+        if key not in valid and key in READERS:
+            raise OptionError(
+                f"reproducibility({key}=...) can't be set on the marker; use "
+                f"--repro-{key.replace('_', '-')}, or repro_{key} in the ini file"
+            )
         if key not in valid:
             raise OptionError(
                 f"reproducibility() got an unknown keyword {key!r}; expected any of "
@@ -202,10 +240,12 @@ def resolve(
     command_line: Mapping[str, Any] | None = None,
     marker: Mapping[str, Any] | None = None,
     ini: Mapping[str, Any] | None = None,
+    call: Mapping[str, Any] | None = None,
 ) -> Options:
     """Merge the sources, command line > marker > ini > default, and remember each value's origin.
 
     Thresholds differ: a command line may tighten a marker's, and loosens it only with ``report_only``.
+    ``call`` holds the arguments of ``audit``, where there are no other sources.
 
     >>> options = resolve({"runs": "10"}, {"runs": 3, "seed": 1})
     >>> options.runs, options.origin("runs"), options.seed, options.origin("vary")
@@ -213,7 +253,12 @@ def resolve(
     """
     sources = [
         (origin, read(origin, values or {}))
-        for origin, values in ((INI, ini), (MARKER, marker), (COMMAND_LINE, command_line))
+        for origin, values in (
+            (INI, ini),
+            (MARKER, marker),
+            (CALL, call),
+            (COMMAND_LINE, command_line),
+        )
     ]
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -221,9 +266,13 @@ def resolve(
         merged.update(values)
         origins.update(dict.fromkeys(values, origin))
     given = dict(sources)
-    standing = {key: given[MARKER].get(key, given[INI].get(key)) for key in THRESHOLDS}
     command = {key: given[COMMAND_LINE].get(key) for key in THRESHOLDS}
+    fallback = {key: value for key, value in given[INI].items() if command.get(key) is None}
+    standing = {key: ({**fallback, **given[CALL], **given[MARKER]}).get(key) for key in THRESHOLDS}
     bounds = Bounds(standing, command, command_wins=bool(merged.get("report_only", False)))
-    names = {option.name for option in fields(Options)} - {"bounds", "origins"}
+    origins.update(dict.fromkeys(bounds.kept(), MARKER))
+    listed = (*given[MARKER].get("regularizers", ()), *given[CALL].get("regularizers", ()))
+    offered = tuple(item for item in listed if not isinstance(item, str))
+    names = {option.name for option in fields(Options)} - {"bounds", "offered", "origins"}
     chosen = {key: value for key, value in merged.items() if key in names}
-    return Options(**chosen, bounds=bounds, origins=origins)
+    return Options(**chosen, bounds=bounds, offered=offered, origins=origins)

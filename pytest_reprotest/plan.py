@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,21 @@ class Plan:
     def of(self, regularizer: str) -> tuple[Run, ...]:
         """The runs of one regularizer."""
         return tuple(run for run in self.runs if run.regularizer == regularizer)
+
+    def chunks(self, size: int) -> list[tuple[Run, ...]]:
+        """The runs of each regularizer in parts of at most ``size``, as equal as they can be.
+
+        >>> plan = make_plan(Options(runs=5), ["none"])
+        >>> [len(chunk) for chunk in plan.chunks(4)]
+        [3, 2]
+        """
+        found = []
+        for label in self.regularizers:
+            runs = self.of(label)
+            count = -(-len(runs) // max(size, 1))
+            edges = [-(-len(runs) * part // count) for part in range(count + 1)]  # larger ones first
+            found.extend(runs[start:end] for start, end in itertools.pairwise(edges))
+        return found
 
 
 def make_plan(options: Options, regularizers: Sequence[str]) -> Plan:

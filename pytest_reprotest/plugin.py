@@ -7,7 +7,7 @@ imported where an audited test first asks for it.
 from __future__ import annotations
 
 import json
-import shlex
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,19 @@ import pytest
 
 from pytest_reprotest.flags import FLAGS
 from pytest_reprotest.session import SessionAudits
-from pytest_reprotest.settings import MARKER, given, json_path, options_of, registry_of
+from pytest_reprotest.settings import (
+    MARKER,
+    given,
+    json_path,
+    options_of,
+    registry_of,
+    rerun_command,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Never
 
-    from pytest_reprotest.interfaces import Progress, Regularizer
-    from pytest_reprotest.options import Options
-    from pytest_reprotest.plan import Plan
+    from pytest_reprotest.interfaces import Executor, Regularizer
     from pytest_reprotest.result import AuditResult
 
 _AUDITS = pytest.StashKey[list["AuditResult"]]()
@@ -36,6 +41,7 @@ def reproducibility(
     baseline: str | None = None,
     seed: int | None = None,
     vary: str | Sequence[str] | None = None,
+    engine: str | None = None,
     max_prediction_difference: float | Mapping[str, float] | None = None,
     min_effective_accuracy: float | Mapping[str, float] | None = None,
     min_accuracy: float | Mapping[str, float] | None = None,
@@ -57,6 +63,8 @@ def reproducibility(
         Base seed, 0 or more.
     vary : str or sequence
         Any of ``init``, ``data_order``, ``noise``; ``"all"`` or ``"none"``.
+    engine : str
+        ``"auto"``, ``"stacked"`` or ``"sequential"``.
     max_prediction_difference, min_effective_accuracy, min_accuracy, max_accuracy_std : float or mapping
         Thresholds, fractions of test samples; one for all, or a mapping from regularizer to number.
 
@@ -68,6 +76,7 @@ def reproducibility(
         "baseline": baseline,
         "seed": seed,
         "vary": vary,
+        "engine": engine,
         "max_prediction_difference": max_prediction_difference,
         "min_effective_accuracy": min_effective_accuracy,
         "min_accuracy": min_accuracy,
@@ -106,7 +115,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     from pytest_reprotest.errors import ReprotestError
 
     try:
-        summaries = registry_of(config).summaries()
+        summaries = registry_of(config.hook).summaries()
     except ReprotestError as error:
         raise pytest.UsageError(str(error)) from None
     width = max(len(name) for name, _ in summaries)
@@ -119,7 +128,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and refuse impossible options before anything is collected."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(*, runs, regularizers, baseline, seed, vary, max_prediction_difference, "
+        f"{MARKER}(*, runs, regularizers, baseline, seed, vary, engine, max_prediction_difference, "
         "min_effective_accuracy, min_accuracy, max_accuracy_std): retrain the test's model under each "
         "regularizer and hold the runs against the thresholds",
     )
@@ -128,12 +137,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if command_line or ini or path:
         from pytest_reprotest.errors import ReprotestError
         from pytest_reprotest.options import resolve
-        from pytest_reprotest.report.json import check_writable
+        from pytest_reprotest.results_file import check_writable
 
         try:
             if path is not None:
                 check_writable(path)
             resolve(command_line, None, ini)
+            if command_line.get("device") not in (None, "auto", "cpu"):
+                from pytest_reprotest.training.device import resolve_devices
+
+                resolve_devices(command_line["device"])
         except ReprotestError as error:
             raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(SessionAudits(config), "reprotest-session")
@@ -152,12 +165,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     try:
         options = options_of(metafunc.config, metafunc.definition)
-        labels = tuple(select(options, registry_of(metafunc.config)).regularizers)
+        labels = tuple(select(options, registry_of(metafunc.definition.ihook)).regularizers)
     except ReprotestError as error:
-        pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
-    if "regularizer" in names:
-        if "retrain" not in names:
-            return  # a user's own fixture of that name
+        raise _failure(f"{metafunc.definition.nodeid}: {error}") from None
+    if "regularizer" in names and "retrain" in names:  # else it is a fixture of the user's
+        for mark in metafunc.definition.iter_markers("parametrize"):
+            if mark.args and "regularizer" in re.findall(r"\w+", str(mark.args[0])):
+                raise _failure(_TAKEN.format(metafunc.definition.nodeid))
         metafunc.parametrize("regularizer", labels, indirect=True, ids=labels)
 
 
@@ -198,29 +212,25 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             item.stash[_PLACE] = place
 
 
-def pytest_report_collectionfinish(
-    config: pytest.Config, items: Sequence[pytest.Item]
-) -> str | None:
-    """One copy-pasteable line where an audited test is collected."""
-    count = sum("retrain" in getattr(item, "fixturenames", ()) for item in items)
-    if not count:
-        return None
-    from pytest_reprotest.options import COMMAND_LINE, spelled
-
-    command_line, ini = given(config)
-    shown = {"seed": 0, **ini, **command_line}
-    options = shlex.join(spelled(COMMAND_LINE, key, value) for key, value in shown.items())
-    return f"reproducibility: {options} ({count} audited test{'s' * (count > 1)})"
-
-
 @pytest.fixture
 def regularizer(request: pytest.FixtureRequest) -> str:
     """The regularizer of this test item, as its label: the test runs once for each one."""
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def _reprotest_executors() -> Iterator[dict[tuple[Any, str], Executor]]:
+    """The session's executors: worker processes outlive a test, and end with the session."""
+    opened: dict[tuple[Any, str], Executor] = {}
+    yield opened
+    for executor in opened.values():
+        executor.close()
+
+
 @pytest.fixture
-def retrain(request: pytest.FixtureRequest) -> Callable[..., AuditResult]:
+def retrain(
+    request: pytest.FixtureRequest, _reprotest_executors: dict[tuple[Any, str], Executor]
+) -> Callable[..., AuditResult]:
     """Retrain a model factory under each regularizer and hold the runs against the marker's thresholds.
 
     ``retrain(model_factory, train=(inputs, targets), test=(inputs, targets), epochs=10, batch_size=128,
@@ -233,73 +243,69 @@ def retrain(request: pytest.FixtureRequest) -> Callable[..., AuditResult]:
     from pytest_reprotest._audit import run_audit
     from pytest_reprotest.api import as_trainer
     from pytest_reprotest.errors import RegularizerRefused, ReprotestError
+    from pytest_reprotest.execution.choice import open_executor
+    from pytest_reprotest.report.progress import progress_of
     from pytest_reprotest.report.terminal import explain
     from pytest_reprotest.selection import select
 
     item = request.node
     config = request.config
-    audits = item.stash.setdefault(_AUDITS, [])
+    audits: list[AuditResult] = []
+    item.stash[_AUDITS] = audits
     try:
-        registry = registry_of(config)
+        registry = registry_of(item.ihook)
         options = options_of(config, item)
         chosen = select(options, registry)
         if "regularizer" in request.fixturenames:
-            one = chosen.regularizers[request.getfixturevalue("regularizer")]
-            options = replace(options, regularizers=(one,), baseline=None)
+            label = request.getfixturevalue("regularizer")
+            if label not in tuple(chosen.regularizers):  # whatever a user's own fixture returned
+                raise _failure(_TAKEN.format(item.nodeid))
+            options = replace(options, regularizers=(chosen.regularizers[label],), baseline=None)
     except ReprotestError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise _failure(str(error)) from None
 
     def run(model_factory: Any, **settings: Any) -> AuditResult:
         name = item.nodeid if not audits else f"{item.nodeid} #{len(audits) + 1}"
+        place = (options.workers, options.device)
         try:
+            if place not in _reprotest_executors:
+                _reprotest_executors[place] = open_executor(options)
             result = run_audit(
                 as_trainer(model_factory, settings),
                 options,
                 registry,
                 name=name,
-                progress=_progress(config, item.name),
+                executor=_reprotest_executors[place],
+                progress=progress_of(config, item.name),
             )
         except RegularizerRefused as refusal:
             if chosen.lenient:
                 pytest.skip(f"does not fit this model: {refusal}")
-            pytest.fail(f"{item.nodeid}: {refusal}", pytrace=False)
+            raise _failure(f"{item.nodeid}: {refusal}") from None
         except ReprotestError as error:
-            pytest.fail(f"{item.nodeid}: {error}", pytrace=False)
+            raise _failure(f"{item.nodeid}: {error}") from None
         audits.append(result)
         if not result.passed:
-            command = _command(config, item.nodeid, options)
+            command = rerun_command(config, item.nodeid, options)
             pytest.fail(explain(result, command), pytrace=False)
         return result
 
     return run
 
 
-def _command(config: pytest.Config, nodeid: str, options: Options) -> str:
-    """The command that runs one test again as it was run, apart from its regularizers."""
-    from pytest_reprotest.options import COMMAND_LINE, spelled
-
-    command_line, _ = given(config)
-    wanted = {**command_line, "runs": options.runs, "seed": options.seed}
-    wanted.pop("regularizers", None)
-    return shlex.join(["pytest", nodeid, *(spelled(COMMAND_LINE, k, v) for k, v in wanted.items())])
+def _failure(message: str) -> BaseException:
+    """A test's failure that shows a message and no traceback; raise it ``from None``."""
+    failure: BaseException = pytest.fail.Exception(message, pytrace=False)
+    return failure
 
 
+_TAKEN = (
+    "{}: beside retrain, the argument regularizer is set by pytest-reprotest, from the marker or "
+    "--repro-regularizers, one item each. Take your own parametrize or fixture of that name away, or "
+    "rename it"
+)
 _UNUSED = (
     f"{{}} is marked {MARKER!r} and does not ask for the fixture retrain, so it would audit nothing. "
     "Add the argument retrain and call it (unittest methods can't: write a function), or take the "
     "marker off"
 )
-
-
-def _progress(config: pytest.Config, title: str) -> Callable[[Plan], Progress] | None:
-    """Progress on the terminal, past pytest's capture; none at -q or without a terminal reporter."""
-    reporter: Any = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is None or config.get_verbosity() < 0 or hasattr(config, "workerinput"):
-        return None
-    from pytest_reprotest.report import progress
-
-    capture: Any = config.pluginmanager.getplugin("capturemanager")
-    terminal = progress.Terminal(reporter, capture)
-    if reporter.isatty:
-        return lambda plan: progress.bar(plan, terminal, title)
-    return lambda plan: progress.lines(plan, terminal.line, title)

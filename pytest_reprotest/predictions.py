@@ -21,9 +21,16 @@ def smallest_dtype(n_classes: int) -> np.dtype[Any]:
     return np.min_scalar_type(max(n_classes - 1, 0))
 
 
+def _array(name: str, value: Any) -> Any:
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a device
+        raise DataError(f"{name} can't be read as an array: {error}") from None
+
+
 def check_y_true(y_true: Any) -> Labels:
     """Validate true labels: integers (n_samples,), none negative, at least one."""
-    labels = np.asarray(y_true)
+    labels: Labels = _array("y_true", y_true)
     if labels.ndim != 1:
         raise DataError(
             f"y_true has shape {labels.shape}; expected (n_samples,), one class label a test sample. "
@@ -31,7 +38,11 @@ def check_y_true(y_true: Any) -> Labels:
         )
     if labels.size == 0:
         raise DataError("the test set is empty: y_true has 0 samples; expected at least 1.")
-    whole = labels.dtype.kind == "f" and np.array_equal(labels, np.floor(labels))
+    whole = (
+        labels.dtype.kind == "f"
+        and bool((np.abs(labels) < 2**53).all())  # also refuses NaN and infinity
+        and np.array_equal(labels, np.floor(labels))
+    )
     if labels.dtype.kind not in "iub" and not whole:
         raise DataError(
             f"y_true has dtype {labels.dtype}; expected integer class labels 0 … n_classes - 1. "
@@ -65,7 +76,7 @@ def as_labels(output: Any, y_true: Labels, n_classes: int | None = None) -> Labe
     >>> as_labels([[0.1, 0.9], [0.8, 0.2]], y_true=np.array([1, 1]))
     array([1, 0], dtype=uint8)
     """
-    array = np.asarray(output)
+    array = _array("predictions", output)
     n_samples = len(y_true)
     if array.ndim not in (1, 2) or len(array) != n_samples:
         raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -144,8 +145,7 @@ def _number(name: str, value: Any, above_zero: bool = False) -> None:
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or value < 0
+        or not 0 <= value <= sys.float_info.max  # also refuses NaN
         or (above_zero and value == 0)
     ):
         raise OptionError(f"{name}={value!r}; expected a finite number {bound}")

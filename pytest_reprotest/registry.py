@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import keyword
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -40,16 +41,28 @@ class Registry:
     ----------
     extra : iterable of Regularizer classes
         Third parties' own; a name that is taken is refused.
+    offered : iterable of Regularizer objects
+        What a marker lists besides names: text may name them, too, by their label.
 
     >>> registry = Registry()
     >>> [regularizer.label for regularizer in registry.resolve(["none, weight_decay(1e-3)+dropout"])]
     ['none', 'weight_decay(0.001)+dropout']
     """
 
-    def __init__(self, extra: Iterable[Any] = ()) -> None:
+    def __init__(self, extra: Iterable[Any] = (), offered: Iterable[Any] = ()) -> None:
         self._extra: dict[str, type[Regularizer]] = {}
         for regularizer in extra:
             self._register(regularizer)
+        self._offered: dict[str, Regularizer] = {
+            part.label: part
+            for item in offered
+            if isinstance(item, Regularizer)
+            for part in (item, *getattr(item, "parts", ()))
+        }
+
+    def offering(self, offered: Iterable[Any]) -> Registry:
+        """The same registry with a marker's objects."""
+        return Registry(self._extra.values(), offered)
 
     def _register(self, regularizer: Any) -> None:
         if not (isinstance(regularizer, type) and issubclass(regularizer, Regularizer)):
@@ -58,7 +71,12 @@ class Registry:
                 "pytest_reprotest.Regularizer"
             )
         name = getattr(regularizer, "name", None)
-        if not isinstance(name, str) or not name.isidentifier() or name == "all":
+        if (
+            not isinstance(name, str)
+            or not name.isidentifier()
+            or keyword.iskeyword(name)
+            or name == "all"
+        ):
             raise OptionError(
                 f"the regularizer {regularizer.__qualname__} has name={name!r}; expected an identifier "
                 "such as 'mixup'"
@@ -109,10 +127,14 @@ class Registry:
             elif isinstance(item, str):
                 found.extend(self._parse(item))
             else:
+                called = isinstance(item, type) and issubclass(item, Regularizer)
+                hint = f" Call the class: {item.name}()" if called else ""
                 raise OptionError(
                     f"got {item!r} as a regularizer; expected a name, or an object such as "
-                    "weight_decay(1e-3)"
+                    f"weight_decay(1e-3).{hint}"
                 )
+        if not found:
+            raise OptionError("no regularizer is named; expected at least one, such as 'none'")
         labels = [regularizer.label for regularizer in found]
         for label in labels:
             if labels.count(label) > 1:
@@ -120,13 +142,21 @@ class Registry:
         return tuple(found)
 
     def label(self, specification: str) -> str:
-        """The label that a specification is reported under."""
-        return self.resolve([specification])[0].label
+        """The label that a specification of one regularizer is reported under."""
+        found = self.resolve([specification])
+        if len(found) > 1:
+            raise OptionError(
+                f"{specification!r} names {len(found)} regularizers; expected one. Write an entry for "
+                "each, or one number for all"
+            )
+        return found[0].label
 
     def _parse(self, text: str) -> list[Regularizer]:
+        if text.strip() in self._offered:
+            return [self._offered[text.strip()]]
         try:
             tree = ast.parse(text.strip(), mode="eval").body
-        except SyntaxError:
+        except (SyntaxError, ValueError):  # ValueError: a null byte, before Python 3.12
             raise OptionError(
                 f"can't read the regularizers {text!r}; expected names such as "
                 f"'none,weight_decay(1e-3),batch_norm+dropout'.{did_you_mean(text, self.names)}"
@@ -152,13 +182,15 @@ class Registry:
         return combined
 
     def _single(self, node: ast.expr, text: str) -> Regularizer:
+        if (label := ast.unparse(node)) in self._offered:
+            return self._offered[label]
         if isinstance(node, ast.Name):
             return self._build(node.id, {}, ())
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             try:
                 arguments = [ast.literal_eval(argument) for argument in node.args]
                 keywords = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
-            except ValueError:
+            except (ValueError, TypeError):
                 raise OptionError(
                     f"can't read the parameters of {node.func.id!r} in {text!r}; expected numbers, such "
                     "as weight_decay(1e-3)"
@@ -175,5 +207,7 @@ class Registry:
         factory = self.get(name)
         try:
             return factory(*arguments, **keywords)
-        except TypeError as error:
+        except OptionError:
+            raise
+        except (TypeError, ValueError) as error:
             raise OptionError(f"the regularizer {name!r} can't be built: {error}") from None

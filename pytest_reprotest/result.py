@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 from collections.abc import Mapping
@@ -14,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from pytest_reprotest import metrics
-from pytest_reprotest.errors import DataError, did_you_mean
+from pytest_reprotest.errors import did_you_mean
 from pytest_reprotest.metrics import Fractions, Labels
 from pytest_reprotest.predictions import smallest_dtype
+from pytest_reprotest.results_file import no_result, read_result, write_results
 from pytest_reprotest.statistics import UNKNOWN, Estimate, Summary
 from pytest_reprotest.thresholds import Limit
 from pytest_reprotest.verdict import Verdict
 
-SCHEMA_VERSION = 1
 _ESTIMATES = (
     "accuracy",
     "prediction_difference",
@@ -103,7 +102,7 @@ class RegularizerResult:
             "accuracy_std": _number_out(self.accuracy_std),
             "limits": {limit.name: limit.value for limit in self.limits},
             "verdict": {**asdict(self.verdict), "reasons": list(self.verdict.reasons)},
-            "losses": [list(run) for run in self.losses],
+            "losses": [[_number_out(loss) for loss in run] for run in self.losses],
             "seconds": self.seconds,
             "flip_rates": self.flip_rates.tolist() if self.n_runs else [],
             "predictions": self.predictions.tolist(),
@@ -125,7 +124,7 @@ class RegularizerResult:
             summary,
             tuple(Limit(name, value) for name, value in stored["limits"].items()),
             Verdict(told["status"], tuple(told["reasons"]), told["broken"]),
-            tuple(tuple(run) for run in stored["losses"]),
+            tuple(tuple(_number_in(loss) for loss in run) for run in stored["losses"]),
             stored["seconds"],
         )
 
@@ -176,7 +175,8 @@ class AuditResult:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AuditResult) and self.to_dict() == other.to_dict()
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return hash((self.name, self.regularizers))
 
     @property
     def regularizers(self) -> tuple[str, ...]:
@@ -231,8 +231,6 @@ class AuditResult:
 
     def to_json(self, path: str | Path) -> None:
         """Write this audit to a file, atomically."""
-        from pytest_reprotest.report.json import write_results
-
         write_results(path, [self.to_dict()])
 
     @classmethod
@@ -244,27 +242,11 @@ class AuditResult:
         DataError
             Where the file is no result, or holds several audits.
         """
+        stored = read_result(path)
         try:
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
-            version = document["schema_version"]
-            if version != SCHEMA_VERSION:
-                raise DataError(
-                    f"{path} has schema version {version!r}; this version reads {SCHEMA_VERSION}. "
-                    "Upgrade pytest-reprotest"
-                )
-            if len(document["audits"]) != 1:
-                raise DataError(
-                    f"{path} holds {len(document['audits'])} audits; expected one. Read it as JSON and "
-                    "pass one of its 'audits' to AuditResult.from_dict"
-                )
-            return cls.from_dict(document["audits"][0])
-        except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
-            if isinstance(error, (DataError, OSError)):
-                raise
-            raise DataError(
-                f"{path} is not a result of pytest-reprotest ({type(error).__name__}: {error}); expected "
-                "a file written by --repro-json or AuditResult.to_json"
-            ) from None
+            return cls.from_dict(stored)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise no_result(path, error) from None
 
 
 def versions() -> dict[str, str]:

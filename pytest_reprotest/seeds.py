@@ -29,7 +29,7 @@ def check_sources(vary: Iterable[str]) -> tuple[str, ...]:
     for name in wanted:
         if name not in SOURCES:
             raise OptionError(
-                f"vary: unknown variance source {name!r}; expected any of {', '.join(SOURCES)}, "
+                f"unknown variance source {name!r}; expected any of {', '.join(SOURCES)}, "
                 f"or 'all' or 'none'.{did_you_mean(name, (*SOURCES, 'all', 'none'))}"
             )
     return tuple(source for source in SOURCES if source in wanted)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_reprotest.errors import OptionError, did_you_mean
 from pytest_reprotest.interfaces import Regularizer
-from pytest_reprotest.options import COMMAND_LINE, Options
+from pytest_reprotest.options import COMMAND_LINE, Options, spelled
 from pytest_reprotest.registry import Registry
 
 
@@ -34,14 +34,21 @@ class Selection:
 def select(options: Options, registry: Registry) -> Selection:
     """Resolve the regularizers, and check the names in ``baseline`` and threshold mappings.
 
-    A mapping may name registered regularizers that are not audited now, since the command line may pick
-    a few out of a marker's.
+    A mapping may name regularizers that are not audited now, registered ones and objects of the marker,
+    since the command line may pick a few out of a marker's.
 
     Raises
     ------
     OptionError
     """
-    regularizers = {found.label: found for found in registry.resolve(options.regularizers)}
+    registry = registry.offering(options.offered)
+    try:
+        regularizers = {found.label: found for found in registry.resolve(options.regularizers)}
+    except OptionError as error:
+        asked = options.regularizers
+        value = asked[0] if len(asked) == 1 else list(asked)
+        origin = options.origin("regularizers")
+        raise OptionError(f"{spelled(origin, 'regularizers', value)}: {error}") from None
     for threshold, names in options.bounds.named().items():
         for name in names:
             if name not in regularizers:

@@ -6,11 +6,12 @@ Knows pytest by its hooks alone, so that nothing but ``plugin`` imports it.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pluggy
 
-from pytest_reprotest.settings import json_path
+from pytest_reprotest.settings import header, json_path
 
 hookimpl = pluggy.HookimplMarker("pytest")
 
@@ -25,37 +26,50 @@ class SessionAudits:
         self.found: dict[tuple[int, str], tuple[list[str], str]] = {}
         self.notes: list[str] = []
 
+    def pytest_report_collectionfinish(self, items: Sequence[Any]) -> str | None:
+        """One copy-pasteable line where an audited test is collected."""
+        count = sum("retrain" in getattr(item, "fixturenames", ()) for item in items)
+        return header(self.config, count) if count else None
+
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Keep a report's audits."""
+        """Keep a report's audits; where a test is run again, its first verdict stands."""
         stored = getattr(report, "reprotest", None)
         if stored is not None:
             outcome = ""
             if hasattr(report, "wasxfail"):
                 outcome = "xfail" if report.skipped else "xpass"
             place = getattr(report, "reprotest_place", 0)
-            self.found.setdefault((place, report.nodeid), (stored, outcome))
+            first = self.found.get((place, report.nodeid))
+            self.found[place, report.nodeid] = (first[0], "rerun") if first else (stored, outcome)
 
     @hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: Any, exitstatus: int) -> None:
         """Write ``--repro-json``."""
         path = json_path(self.config)
-        if path is None or hasattr(self.config, "workerinput") or self.config.option.collectonly:
+        if path is None or hasattr(self.config, "workerinput") or self._runs_no_test():
             return
-        from pytest_reprotest.report.json import write_results
+        from pytest_reprotest.results_file import write_results
 
         finished = int(exitstatus) in (0, 1, 5) and not (session.shouldstop or session.shouldfail)
         audits = [json.loads(text) for stored, _ in self.found.values() for text in stored]
         try:
             write_results(path, audits, complete=finished)
         except OSError as error:
-            self.notes.append(f"--repro-json={path} could not be written: {error}")
+            self.notes.append(
+                f"--repro-json={path} could not be written: {error.strerror or error}"
+            )
             session.exitstatus = _USAGE_ERROR
+
+    def _runs_no_test(self) -> bool:
+        flags = ("collectonly", "setuponly", "showfixtures", "show_fixtures_per_test")
+        return any(getattr(self.config.option, flag, False) for flag in flags)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table."""
         if not self.found and not self.notes:
             return
-        from pytest_reprotest.report.terminal import Audited, render
+        from pytest_reprotest.report.rows import Audited
+        from pytest_reprotest.report.terminal import render
         from pytest_reprotest.result import AuditResult
 
         audits = [

@@ -84,15 +84,23 @@ class Summary:
     accuracy_std: float
 
 
-def _differences_left_out(predictions: Labels, total: float) -> Fractions:
-    """Prediction difference without each run: all pairs less the pairs of that run; NaN below 3 runs."""
-    n_runs = len(predictions)
-    if n_runs < 3:
-        return np.full(n_runs, np.nan)
-    pair_sum = total * n_runs * (n_runs - 1) / 2
-    own_pairs = metrics.run_differences(predictions) * (n_runs - 1)
-    left_out: Fractions = (pair_sum - own_pairs) * 2 / ((n_runs - 1) * (n_runs - 2))
-    return left_out
+def _left_out(predictions: Labels, y_true: Labels) -> tuple[Fractions, Fractions, Fractions]:
+    """Accuracy, prediction difference and their ratio without each run, float arrays (n_runs,).
+
+    The prediction difference without a run is that of all pairs less the run's own; NaN below 3 runs,
+    and so is the ratio where nothing is wrong without the run. All sums are of integers, so that a zero
+    is a zero.
+    """
+    n_runs, n_samples = predictions.shape
+    correct = metrics.hits(predictions, y_true)
+    wrong = n_samples - correct
+    differing = metrics.disagreements(predictions)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        accuracy: Fractions = (correct.sum() - correct) / (n_samples * (n_runs - 1))
+        ordered_pairs = differing.sum() - 2 * differing
+        difference: Fractions = ordered_pairs / np.float64(n_samples * (n_runs - 1) * (n_runs - 2))
+        ratio: Fractions = ordered_pairs / ((wrong.sum() - wrong) * np.float64(n_runs - 2))
+    return accuracy, difference, ratio
 
 
 def summarize(predictions: Labels, y_true: Labels, confidence: float = CONFIDENCE) -> Summary:
@@ -109,21 +117,18 @@ def summarize(predictions: Labels, y_true: Labels, confidence: float = CONFIDENC
     >>> round(summary.prediction_difference.value, 4), round(summary.accuracy.value, 4)
     (0.2222, 0.8889)
     """
-    n_runs = len(predictions)
-    accuracies = metrics.run_accuracies(predictions, y_true)
-    accuracy = float(accuracies.mean())
-    difference = metrics.prediction_difference(predictions)
-    accuracy_left_out = (accuracies.sum() - accuracies) / (n_runs - 1)
-    difference_left_out = _differences_left_out(predictions, difference)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.float64(difference) / np.float64(1.0 - accuracy)
-        ratio_left_out = difference_left_out / (1.0 - accuracy_left_out)
+    accuracy, difference, ratio = _left_out(predictions, y_true)
+    correct = metrics.hits(predictions, y_true)
     return Summary(
-        accuracy=jackknife(accuracy, accuracy_left_out, confidence),
-        prediction_difference=jackknife(difference, difference_left_out, confidence),
-        effective_accuracy=jackknife(
-            accuracy - difference, accuracy_left_out - difference_left_out, confidence
+        accuracy=jackknife(metrics.accuracy(predictions, y_true), accuracy, confidence),
+        prediction_difference=jackknife(
+            metrics.prediction_difference(predictions), difference, confidence
         ),
-        difference_error_ratio=jackknife(float(ratio), ratio_left_out, confidence),
-        accuracy_std=float(accuracies.std(ddof=1)),
+        effective_accuracy=jackknife(
+            metrics.effective_accuracy(predictions, y_true), accuracy - difference, confidence
+        ),
+        difference_error_ratio=jackknife(
+            metrics.difference_error_ratio(predictions, y_true), ratio, confidence
+        ),
+        accuracy_std=float(correct.std(ddof=1)) / len(y_true),
     )

@@ -74,7 +74,7 @@ def _number(kind: Kind, value: Any) -> float:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise OptionError(f"got {value!r} ({type(value).__name__}); {expected}") from None
     if not kind.lowest <= number <= 1.0:  # also refuses NaN
         hint = f" For {number:g}% write {number / 100:g}." if 1.0 < number <= 100.0 else ""
@@ -89,7 +89,8 @@ class Bounds:
     Attributes
     ----------
     standing : mapping
-        Threshold name → marker's (else ini's) number or mapping, or None.
+        Threshold name → marker's number or mapping, or None; the ini file's where neither marker nor
+        command line has one.
     command : mapping
         Threshold name → the command line's, or None.
     command_wins : bool
@@ -127,17 +128,31 @@ class Bounds:
             if isinstance(threshold, Mapping)
         }
 
+    def kept(self) -> tuple[str, ...]:
+        """The thresholds whose number on the command line has no effect."""
+        return tuple(name for name in THRESHOLDS if "" in self._stricter(name))
+
     def not_loosened(self) -> tuple[str, ...]:
         """A sentence for each threshold that the command line asked to loosen and could not."""
         return tuple(
-            f"--repro-{name.replace('_', '-')}={command:g} is looser than the marker's "
-            f"{standing:g}, which stands; --repro-report-only reports against it without failing."
-            for name, kind in THRESHOLDS.items()
-            if isinstance(standing := self.standing.get(name), float)
-            and isinstance(command := self.command.get(name), float)
-            and not self.command_wins
-            and kind.tighter(standing, command) != command
+            f"--repro-{name.replace('_', '-')}={self.command[name]:g} is looser than the marker's "
+            + " and ".join(
+                f"{value:g}{f' for {regularizer!r}' if regularizer else ''}"
+                for regularizer, value in stricter.items()
+            )
+            + ", which stands; --repro-report-only reports against it without failing."
+            for name in THRESHOLDS
+            if (stricter := self._stricter(name))
         )
+
+    def _stricter(self, name: str) -> dict[str, float]:
+        """Regularizer ("" for all) → the marker's number that the command line would loosen."""
+        standing, command = self.standing.get(name), self.command.get(name)
+        if standing is None or not isinstance(command, float) or self.command_wins:
+            return {}
+        numbers = standing if isinstance(standing, Mapping) else {"": standing}
+        tighter = THRESHOLDS[name].tighter
+        return {key: value for key, value in numbers.items() if tighter(value, command) != command}
 
 
 def _for(threshold: Threshold | None, regularizer: str) -> float | None:

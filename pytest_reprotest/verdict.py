@@ -60,19 +60,23 @@ def breach(summary: Summary, limit: Limit) -> str | None:
     if limit.kind.holds(estimate.value, limit.value):
         return None
     side = "above" if limit.kind.upper else "below"
-    return f"{limit.kind.metric} {describe(estimate)} is {side} {limit.name}={limit.value:g}"
+    told = describe(estimate)
+    if float(f"{estimate.value:.4f}") == limit.value:  # rounding would hide the breach
+        told = f"{told} ({estimate.value!r})"
+    return f"{limit.kind.metric} {told} is {side} {limit.name}={limit.value:g}"
 
 
 def guard(predictions: Predictions, y_true: Labels) -> tuple[str, ...]:
     """What makes predictions untrustworthy: runs that predict one class whatever the sample.
 
     Two constant runs of one class have a prediction difference of 0 for the wrong reason. Where the test
-    set itself holds one class, a constant run may be right, and nothing is said.
+    set itself holds one class, a run that predicts just that may be right, and nothing is said; nor of a
+    single sample, which no run can help predicting as one class.
     """
-    if np.all(y_true == y_true[0]):
-        return ()
     constant = predictions.constant_runs()
-    if not constant:
+    if np.all(y_true == y_true[0]):
+        constant = {run: label for run, label in constant.items() if label != y_true[0]}
+    if not constant or len(y_true) == 1:
         return ()
     which = ", ".join(f"run {run} (class {label})" for run, label in constant.items())
     return (

@@ -1,10 +1,10 @@
-"""The executor of this process: one regularizer after another."""
+"""The executor of this process: one chunk after another."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pytest_reprotest.interfaces import Executor, Regularizer, RunOutcome, Trainer
+from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.plan import Plan
 
 
@@ -12,11 +12,20 @@ class LocalExecutor(Executor):
     """Trains in this process, in the plan's order."""
 
     def run(
-        self, trainer: Trainer, plan: Plan, regularizers: Mapping[str, Regularizer], device: str
+        self,
+        trainer: Trainer,
+        plan: Plan,
+        regularizers: Mapping[str, Regularizer],
+        placement: Placement,
     ) -> Iterator[RunOutcome]:
-        """Train every run; a regularizer is left at its first failed run."""
-        for label in plan.regularizers:
-            for outcome in trainer.train(plan.of(label), regularizers[label], device):
+        """Train every chunk; a regularizer is left at its first failed run."""
+        failed: set[str] = set()
+        for runs in plan.chunks(placement.chunk):
+            label = runs[0].regularizer
+            if label in failed:
+                continue
+            for outcome in trainer.train(runs, regularizers[label], placement):
                 yield outcome
                 if outcome.failure is not None:
+                    failed.add(label)
                     break

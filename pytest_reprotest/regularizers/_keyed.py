@@ -25,24 +25,25 @@ def keyed_uniforms(key: Tensor, call: Tensor, count: int) -> Tensor:
 
     Parameters
     ----------
-    key : int32 tensor (2,)
-        From the run's noise stream and the layer.
-    call : int32 tensor ()
+    key : int32 tensor (…, 2)
+        From the run's noise stream and the layer; leading dimensions are runs.
+    call : int32 tensor (…)
         How often the layer has been called in training.
     count : int
 
     Returns
     -------
-    int32 tensor (count,)
+    int32 tensor (…, count)
 
     >>> key, call = torch.tensor([1, 2], dtype=torch.int32), torch.tensor(0, dtype=torch.int32)
     >>> keyed_uniforms(key, call, 3).shape
     torch.Size([3])
     """
-    offset = _mix(key[0] + call * _GOLDEN)
-    stride = _mix(key[1] ^ offset) | 1  # odd, so positions stay distinct modulo 2^32
+    offset = _mix(key[..., 0] + call * _GOLDEN)
+    stride = _mix(key[..., 1] ^ offset) | 1  # odd, so positions stay distinct modulo 2^32
     position = torch.arange(count, dtype=torch.int32, device=key.device)
-    return (_mix(position * stride + offset) >> 8) & ((1 << _BITS) - 1)
+    mixed = _mix(position * stride.unsqueeze(-1) + offset.unsqueeze(-1))
+    return (mixed >> 8) & ((1 << _BITS) - 1)
 
 
 class KeyedDropout(nn.Module):
@@ -71,15 +72,22 @@ class KeyedDropout(nn.Module):
         """Drop and scale in training."""
         if not self.training or self.p == 0.0:
             return inputs
-        if self.p == 1.0:
-            return inputs * 0.0
-        shape = inputs.shape
-        if self.dims is not None:
-            shape = torch.Size([*shape[: self.dims], *[1] * (inputs.dim() - self.dims)])
+        shape = self.mask_shape(inputs.shape)
         drawn = keyed_uniforms(self.noise_key, self.noise_call, shape.numel())
         self.noise_call += 1
-        keep = (drawn >= int(self.p * (1 << _BITS))).to(inputs.dtype) * (1.0 / (1.0 - self.p))
-        return inputs * keep.reshape(shape)
+        return inputs * self.scale(drawn, inputs.dtype).reshape(shape)
+
+    def mask_shape(self, shape: torch.Size) -> torch.Size:
+        """The shape of one run's mask for inputs of a shape."""
+        if self.dims is None:
+            return shape
+        return torch.Size([*shape[: self.dims], *[1] * (len(shape) - self.dims)])
+
+    def scale(self, drawn: Tensor, dtype: torch.dtype) -> Tensor:
+        """The factor of each element: 0 where dropped, else 1 / (1 - p)."""
+        if self.p == 1.0:
+            return torch.zeros_like(drawn, dtype=dtype)
+        return (drawn >= int(self.p * (1 << _BITS))).to(dtype) * (1.0 / (1.0 - self.p))
 
     def extra_repr(self) -> str:
         """Shown in the model's repr."""

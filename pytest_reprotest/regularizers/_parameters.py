@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any
 
 from pytest_reprotest.errors import OptionError
@@ -27,4 +27,5 @@ def count(owner: str, name: str, value: Any) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
+    number = not isinstance(value, bool) and isinstance(value, (int, float))
+    return number and abs(value) <= sys.float_info.max  # also refuses NaN

@@ -32,12 +32,15 @@ class Stage(nn.Module):
     as ``weight`` or ``out_features``, are the layer's.
     """
 
+    norm: nn.Module | None
+    dropout: nn.Module | None
+    branch: nn.Module | None
+
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer = layer
-        self.norm: nn.Module | None = None
-        self.dropout: nn.Module | None = None
-        self.branch: nn.Module | None = None
+        for place in ("norm", "dropout", "branch"):  # so their order is that of the forward
+            self.register_module(place, None)
         self.skip = False
 
     def __getattr__(self, name: str) -> Any:
@@ -80,7 +83,8 @@ class Stage(nn.Module):
         if layer.padding == "same":
             return True
         reach = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-        return layer.padding != "valid" and [2 * p for p in layer.padding] == reach
+        padding = [0] * len(reach) if layer.padding == "valid" else layer.padding
+        return [2 * p for p in padding] == reach
 
     def drop_bias(self) -> None:
         """Remove the layer's bias: a normalization that follows subtracts it again."""
@@ -103,8 +107,8 @@ def hidden_stages(model: nn.Module, asking: str) -> list[Stage]:
     for parent in list(model.modules()):
         if isinstance(parent, Stage):
             continue
-        for name, child in list(parent.named_children()):
-            if id(child) in hidden:
+        for name, child in list(parent._modules.items()):  # named_children() skips repeats
+            if child is not None and id(child) in hidden:
                 parent.add_module(name, stages.setdefault(id(child), Stage(child)))
     order = {id(module): place for place, module in enumerate(layers)}
     return sorted(stages.values(), key=lambda stage: order[id(stage.layer)])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from pytest_reprotest.errors import OptionError
+from pytest_reprotest.errors import OptionError, RegularizerRefused
 from pytest_reprotest.interfaces import Regularizer
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,10 @@ class ByHand(Regularizer):
     def label(self) -> str:
         """The tag alone."""
         return self.tag
+
+    def modify_model(self, model: nn.Module) -> None:
+        """Refuse: it is asked for only where the factory has no parameter ``regularizer``."""
+        raise RegularizerRefused(
+            f"{self.tag!r} is built by hand, and the model factory does not do it; give the factory a "
+            "parameter named 'regularizer', which gets the label"
+        )

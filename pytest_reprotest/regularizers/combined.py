@@ -25,11 +25,7 @@ class Combined(Regularizer):
         names = [part.name for part in self.parts]
         if len(set(names)) < len(names):
             raise OptionError(f"{self.label!r} names a regularizer twice; name each one once")
-        optimizers = [
-            part.name
-            for part in self.parts
-            if part.modify_recipe(_PROBE).optimizer != _PROBE.optimizer
-        ]
+        optimizers = [part.name for part in self.parts if _sets_optimizer(part)]
         if len(optimizers) > 1:
             raise OptionError(
                 f"{self.label!r} sets the optimizer twice ({' and '.join(optimizers)}); keep one"
@@ -46,8 +42,8 @@ class Combined(Regularizer):
             part.modify_model(model)
 
     def modify_recipe(self, recipe: Recipe) -> Recipe:
-        """Apply every part."""
-        for part in self.parts:
+        """Apply every part, the one that sets the optimizer first: the others adapt to it."""
+        for part in sorted(self.parts, key=_sets_optimizer, reverse=True):
             recipe = part.modify_recipe(recipe)
         return recipe
 
@@ -64,3 +60,7 @@ class Combined(Regularizer):
 
 
 _PROBE = Recipe(optimizer="rmsprop", lr=1.0)
+
+
+def _sets_optimizer(part: Regularizer) -> bool:
+    return part.modify_recipe(_PROBE).optimizer != _PROBE.optimizer

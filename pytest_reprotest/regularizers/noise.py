@@ -37,7 +37,7 @@ class Dropout(Regularizer):
 
     def modify_model(self, model: nn.Module) -> None:
         """Add the dropout."""
-        refuse_existing(model, (*_DROPOUTS, KeyedDropout), self.name)
+        refuse_existing(model, _DROPOUTS, self.name)
         for stage in hidden_stages(model, self.name):
             stage.dropout = KeyedDropout(self.p, dims=2 if stage.convolutional else None)
 

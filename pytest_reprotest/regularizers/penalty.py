@@ -83,7 +83,7 @@ class Orthogonal(Regularizer):
             for name in _matrices(model)
             if name in parameters
         ]
-        return self.coefficient * torch.stack(terms).sum()
+        return self.coefficient * torch.stack(terms).sum() if terms else None
 
 
 def _matrices(model: nn.Module) -> list[str]:

@@ -16,6 +16,17 @@ from pytest_reprotest.plan import Plan
 _LINE_EVERY = 30.0  # seconds
 
 
+def progress_of(config: Any, title: str) -> Callable[[Plan], Progress] | None:
+    """Progress for a pytest session; none at -q, on a worker, or without a terminal reporter."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None or config.get_verbosity() < 0 or hasattr(config, "workerinput"):
+        return None
+    terminal = Terminal(reporter, config.pluginmanager.getplugin("capturemanager"))
+    if reporter.isatty:
+        return lambda plan: bar(plan, terminal, title)
+    return lambda plan: lines(plan, terminal.line, title)
+
+
 class Terminal:
     """pytest's terminal as a file for tqdm: each write steps out of pytest's capture.
 
@@ -73,10 +84,16 @@ def bar(plan: Plan, terminal: Terminal, title: str) -> Progress:
         ncols=terminal.columns,
     )
 
+    left = {label: len(plan.of(label)) for label in plan.regularizers}
+
     def advance(outcome: RunOutcome) -> None:
-        shown.set_postfix_str(outcome.run.regularizer, refresh=False)
-        shown.update()
-        if outcome.run == plan.runs[-1] or shown.n >= shown.total:
+        label = outcome.run.regularizer
+        # a regularizer is left at its first failed run, so its other runs will not come
+        step = left[label] if outcome.failure is not None else min(1, left[label])
+        left[label] -= step
+        shown.set_postfix_str(label, refresh=False)
+        shown.update(step)
+        if not any(left.values()):
             shown.close()
 
     return advance

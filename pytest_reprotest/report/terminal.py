@@ -1,31 +1,24 @@
-"""The terminal table: a row per test and regularizer, as wide as the terminal allows."""
+"""The terminal summary: a table as rich as the terminal is wide, remarks, and a failure's message."""
 
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tabulate import tabulate
-
+from pytest_reprotest import metrics
+from pytest_reprotest.report.rows import BAD, LAYOUTS, NEUTRAL, Audited, Layout, Row, group, rows
+from pytest_reprotest.report.table import columns, wrap
 from pytest_reprotest.result import AuditResult, RegularizerResult
-from pytest_reprotest.statistics import Estimate
+from pytest_reprotest.thresholds import THRESHOLDS
 
-GOOD, BAD, NEUTRAL, HEADING = "green", "red", "yellow", "bold"
-_WIDE = 96  # columns that intervals and thresholds need
+HEADING = "bold"
 _LEGEND = (
-    "PD: prediction difference, the fraction of test samples on which two runs differ. "
-    "ETA: accuracy - PD. ±: 95% over runs."
+    "PD: fraction of test samples on which two runs differ. ETA: accuracy - PD. ±: 95% over runs."
 )
-
-
-@dataclass(frozen=True)
-class Audited:
-    """A finished audit as the session saw it."""
-
-    result: AuditResult
-    outcome: str = ""
-    """What became of the test where its verdict did not decide it: ``xfail``, ``xpass`` or empty."""
+_NARROWEST_NAME = 20
+_SETTINGS = ("runs", "seed", "vary", "device", "engine")
 
 
 @dataclass(frozen=True)
@@ -36,74 +29,76 @@ class Line:
     style: str = ""
 
 
-def figure(estimate: Estimate, interval: bool = True, digits: int = 3) -> str:
-    """An estimate with half its interval's width.
-
-    >>> figure(Estimate(0.0412, 0.033, 0.0494)), figure(Estimate(float("nan")))
-    ('0.041 ±0.008', '-')
-    """
-    if math.isnan(estimate.value):
-        return "-"
-    shown = f"{estimate.value:.{digits}f}"
-    if not interval or math.isnan(estimate.half_width):
-        return shown
-    return f"{shown} ±{estimate.half_width:.{digits}f}"
-
-
-def verdict_word(found: RegularizerResult, audited: Audited) -> str:
-    """The last cell: pass, fail, or what the test made of it."""
-    status = found.verdict.status
-    if found.verdict.broken:
-        status_word = "broken"
-    elif status == "pass":
-        status_word = "pass" if found.limits else "no limit"
-    else:
-        status_word = f"{status} (report)" if audited.result.report_only else str(status)
-    if audited.outcome and status != "pass":
-        return f"{status_word} ({audited.outcome})"
-    return status_word
+def _fitted(shown: Sequence[Row], width: int) -> tuple[list[list[str]], Layout]:
+    """The richest table that fits, and its layout."""
+    for layout in LAYOUTS:
+        table = columns(layout.headings, [row.cells(layout, None) for row in shown], right=[1])
+        excess = _widest(table) - width
+        if excess > 0 and layout.folded:
+            longest = max(len(line) for row in shown for line in row.cells(layout, None)[0])
+            name_width = max(_NARROWEST_NAME, longest - excess)
+            cells = [row.cells(layout, name_width) for row in shown]
+            table = columns(layout.headings, cells, right=[1])
+            excess = _widest(table) - width
+        if excess <= 0:
+            break
+    return table, layout
 
 
-def rows(audited: Audited, wide: bool) -> Iterator[tuple[list[str], str]]:
-    """The cells and colour of each regularizer of an audit."""
-    result = audited.result
-    for label, found in result.by_regularizer.items():
-        name = f"{label} (baseline)" if label == result.baseline and wide else label
-        cells = [
-            f"  {name}",
-            str(found.n_runs),
-            figure(found.accuracy, wide),
-            figure(found.prediction_difference),
-            figure(found.effective_accuracy, wide),
-            figure(found.difference_error_ratio, wide, digits=2),
-        ]
-        if wide:
-            cells.append(" ".join(str(limit) for limit in found.limits) or "-")
-        word = verdict_word(found, audited)
-        failing = any(found is other for other in result.failed)
-        style = BAD if failing else GOOD if found.verdict.status == "pass" else NEUTRAL
-        yield [*cells, word], (style if found.limits or failing else "")
-    for label in result.not_applicable:
-        yield [f"  {label}", "0", *["-"] * (5 if wide else 4), "does not fit"], NEUTRAL
+def _widest(table: Sequence[Sequence[str]]) -> int:
+    return max(len(line) for lines in table for line in lines)
 
 
-def group(name: str, label: str) -> str:
-    """The test's name without the parameter that the fixture ``regularizer`` gave it.
+def _thresholds(shown: Sequence[Row], width: int) -> Iterator[Line]:
+    """The thresholds of a test, where its rows have no room for them."""
+    by_label = {
+        row.label: " ".join(str(limit) for limit in row.found.limits) or "no threshold"
+        for row in shown
+        if row.found is not None
+    }
+    distinct = set(by_label.values())
+    if distinct <= {"no threshold"}:
+        return
+    text = (
+        distinct.pop()
+        if len(distinct) == 1
+        else "; ".join(f"{label} {limits}" for label, limits in by_label.items())
+    )
+    yield from (Line(line) for line in wrap(f"  thresholds: {text}", width, indent="    "))
 
-    >>> group("test_a.py::test_mlp[dropout-small]", "dropout"), group("test_a.py::test_mlp[dropout]", "dropout")
-    ('test_a.py::test_mlp[small]', 'test_a.py::test_mlp')
-    """
-    stem, bracket, parameters = name.partition("[")
-    if not bracket:
-        return name
-    kept = f"-{parameters.removesuffix(']')}-".replace(f"-{label}-", "-", 1).strip("-")
-    return f"{stem}[{kept}]" if kept else stem
+
+def _title(result: AuditResult) -> str:
+    only = result.regularizers
+    return group(result.name, only[0] if len(only) == 1 else "")
+
+
+def _table(audits: Sequence[Audited], width: int, verbosity: int) -> Iterator[Line]:
+    groups: dict[str, list[Row]] = {}
+    for audited in audits:
+        found = [row for row in rows(audited) if verbosity >= 0 or row.style == BAD]
+        groups.setdefault(_title(audited.result), []).extend(found)
+    shown = [row for members in groups.values() for row in members]
+    if not shown:
+        return
+    ((heading, rule), *texts), layout = _fitted(shown, width)
+    yield Line(heading, HEADING)
+    yield Line(rule)
+    remaining = iter(texts)
+    for title, members in groups.items():
+        if not members:
+            continue
+        if title:
+            yield Line(title, HEADING)
+        if not layout.thresholds:
+            yield from _thresholds(members, width)
+        for row in members:
+            yield from (Line(text, row.style) for text in next(remaining))
 
 
 def render(
     audits: Sequence[Audited], width: int, verbosity: int = 0, notes: Sequence[str] = ()
 ) -> list[Line]:
-    """The lines of the summary.
+    """The lines of the summary, none longer than the width but for names of tests and files.
 
     Parameters
     ----------
@@ -111,67 +106,73 @@ def render(
     width : int
         Columns of the terminal.
     verbosity : int
-        pytest's: below 0 failing regularizers only; 2 and above, the settings with their origin.
+        pytest's: below 0 failing regularizers only; 1 and above the spread over runs; 2 and above the
+        settings with their origin.
     """
-    groups: dict[str, list[Audited]] = {}
-    for audited in audits:
-        only = audited.result.regularizers
-        single = only[0] if len(only) == 1 else ""
-        groups.setdefault(group(audited.result.name, single), []).append(audited)
-    wide = width >= _WIDE
-    headings = ["test, regularizer", "runs", "accuracy", "PD", "ETA", "PD/error"]
-    headings += ["thresholds", "verdict"] if wide else ["verdict"]
-    table: list[list[str]] = []
-    styles: list[str] = []
-    titles: dict[int, str] = {}
-    for title, members in groups.items():
-        found = [row for audited in members for row in rows(audited, wide)]
-        if verbosity < 0:
-            found = [row for row in found if row[1] == BAD]
-        if found:
-            titles[len(table)] = title
-        table.extend(cells for cells, _ in found)
-        styles.extend(style for _, style in found)
-    if not table:
-        return []
-    text = tabulate(
-        table,
-        headers=headings,
-        tablefmt="simple",
-        disable_numparse=True,
-        colalign=("left", "right", *["left"] * (len(headings) - 2)),
-        preserve_whitespace=True,
-    ).splitlines()
-    lines = [Line(text[0].rstrip(), HEADING), Line(text[1])]
-    for number, row in enumerate(text[2:]):
-        if number in titles:
-            lines.append(Line(titles[number], HEADING))
-        lines.append(Line(row.rstrip(), styles[number]))
-    lines.append(Line(_LEGEND) if wide else Line("PD: prediction difference. ETA: accuracy - PD."))
-    lines.extend(_remarks(audits, verbosity))
-    lines.extend(Line(note, NEUTRAL) for note in notes)
+    lines = list(_table(audits, width, verbosity))
+    if lines:
+        lines.extend(Line(text) for text in wrap(_LEGEND, width))
+    remarks = [*_remarks(audits, verbosity), *(Line(note, NEUTRAL) for note in notes)]
+    lines.extend(
+        Line(text, remark.style) for remark in remarks for text in wrap(remark.text, width)
+    )
     return lines
 
 
 def _remarks(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
+    told = set()
     for audited in audits:
         result = audited.result
-        for label, reason in result.not_applicable.items():
-            yield Line(f"{result.name}: {label} does not fit: {reason}", NEUTRAL)
-        for note in result.notes:
-            yield Line(f"{result.name}: {note}", NEUTRAL)
+        start = f"{result.name}: " if result.name else ""
+        if verbosity >= 0:
+            for label, reason in result.not_applicable.items():
+                yield Line(f"{start}{label} does not fit: {reason}", NEUTRAL)
+            for note in result.notes:
+                yield Line(f"{start}{note}", NEUTRAL)
         if verbosity >= 1:
             for label, found in result.by_regularizer.items():
-                yield Line(
-                    f"{result.name}: {label}: SD of accuracy {found.accuracy_std:.4f}, "
-                    f"{found.seconds:.1f} s of training"
-                )
+                spread = [*_spread(found, verbosity)]
+                if "engine" in result.settings:
+                    spread.append(f"engine {result.settings['engine']}")
+                yield Line(f"{start}{label}: {', '.join(spread)}")
         if verbosity >= 2:
-            origins = result.settings.get("origins", {})
-            for key in ("runs", "seed", "vary", "device"):
-                value = result.settings.get(key)
-                shown = ",".join(value) if isinstance(value, list) else value
-                yield Line(f"{result.name}: {key} = {shown} ({origins.get(key, 'default')})")
+            for text in _settings(result):  # the same in every item of a parametrized test
+                title = _title(result)
+                line = f"{title}: {text}" if title else text
+                if line not in told:
+                    yield Line(line)
+                told.add(line)
+
+
+def _spread(found: RegularizerResult, verbosity: int) -> Iterator[str]:
+    if not math.isnan(found.accuracy_std):
+        yield f"SD of accuracy {found.accuracy_std:.4f}"
+    if verbosity >= 2 and found.n_runs > 1:
+        matrix = metrics.pairwise_differences(found.predictions)
+        pairs = [matrix[i, j] for i in range(found.n_runs) for j in range(i)]
+        yield f"PD of pairs {min(pairs):.4f} to {max(pairs):.4f}"
+    yield f"{found.seconds:.1f} s of training"
+
+
+def _settings(result: AuditResult) -> Iterator[str]:
+    """Each setting with its origin."""
+    origins = result.settings.get("origins", {})
+    values = {key: value for key, value in result.settings.items() if key in _SETTINGS}
+    if len(result.regularizers) > 1:
+        values["baseline"] = result.baseline
+    values["report_only"] = result.report_only
+    for name in THRESHOLDS:
+        limits = [
+            limit.value
+            for found in result.by_regularizer.values()
+            for limit in found.limits
+            if limit.name == name
+        ]
+        if limits:
+            values[name] = [f"{limit:g}" for limit in dict.fromkeys(limits)]
+    for key, value in values.items():
+        shown = (",".join(value) or "none") if isinstance(value, list) else value
+        yield f"{key} = {shown} ({origins.get(key, 'default')})"
 
 
 def explain(result: AuditResult, rerun: str) -> str:
@@ -182,6 +183,7 @@ def explain(result: AuditResult, rerun: str) -> str:
     rerun : str
         The command, without ``--repro-regularizers``.
     """
+    width = 100
     failed = result.failed
     count = f"{len(failed)} of {len(result.by_regularizer)} regularizers"
     broken = any(found.verdict.broken for found in failed)
@@ -189,17 +191,15 @@ def explain(result: AuditResult, rerun: str) -> str:
         f"reproducibility: {count} {'cannot be trusted or breach' if broken else 'breach'} a threshold"
     ]
     for found in failed:
-        lines.extend(
-            f"  {found.regularizer} ({found.n_runs} runs): {reason}"
-            for reason in found.verdict.reasons
-        )
+        for reason in found.verdict.reasons:
+            text = f"  {found.regularizer} ({found.n_runs} runs): {reason}"
+            lines.extend(wrap(text, width, indent="    "))
+    audits = [Audited(result)]
     lines.append("")
-    lines.extend(line.text for line in render([Audited(result)], width=100)[:-1])
+    lines.extend(line.text for line in _table(audits, width, verbosity=0))
+    for remark in _remarks(audits, verbosity=0):
+        lines.extend(wrap(remark.text, width))
     lines.append("")
     lines.append("run just this again:")
-    lines.extend(f"  {rerun} --repro-regularizers={_quoted(f.regularizer)}" for f in failed)
+    lines.extend(f"  {rerun} --repro-regularizers={shlex.quote(f.regularizer)}" for f in failed)
     return "\n".join(lines)
-
-
-def _quoted(label: str) -> str:
-    return f"'{label}'" if "(" in label else label

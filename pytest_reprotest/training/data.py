@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,6 +14,11 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset, default_co
 
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.predictions import check_y_true
+from pytest_reprotest.seeds import RunSeeds
+from pytest_reprotest.training.faults import tell
+from pytest_reprotest.training.state import seed_globals
+
+_REREAD = 32  # samples read again to find out whether they are random
 
 
 class Source(ABC):
@@ -57,7 +63,7 @@ class DatasetSource(Source):
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Read and collate a batch."""
         inputs, targets = _collate([self.dataset[i] for i in index.tolist()])
-        return inputs.to(self.device), targets.to(self.device)
+        return inputs.to(self.device), targets.to(self.device, torch.int64)
 
     def to(self, device: str) -> DatasetSource:
         """Batches will be moved as they are read."""
@@ -68,14 +74,15 @@ def as_source(data: Any, role: str, fixed: bool) -> Source:
     """Validate a data set.
 
     A Dataset is read once, in order, and kept as tensors, unless reading it draws on the global
-    generators or two readings of a sample differ: then its samples are random, and a training set is
-    read batch by batch.
+    generators of Python, NumPy or torch: then its samples are random, and a training set is read batch by
+    batch. Randomness from elsewhere is refused, since no seed of a run would reach it. Changes the state
+    of the global generators.
 
     Parameters
     ----------
     data : pair (inputs, targets) of tensors or arrays, or a map-style Dataset
         Inputs (n_samples, …); integer class labels (n_samples,). float64 arrays become torch's default
-        dtype; tensors stay as they are.
+        dtype, in a Dataset too; tensors stay as they are.
     role : str
         "train" or "test", for messages.
     fixed : bool
@@ -96,17 +103,23 @@ def as_source(data: Any, role: str, fixed: bool) -> Source:
         if len(data) != 2:
             raise DataError(f"{role}= has {len(data)} parts; expected the pair (inputs, targets)")
         inputs, targets = (_as_tensor(part, role) for part in data)
-    elif hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "shape"):
+    elif _is_map_style(data):
         _check_count(len(data), role)
-        read = _read(data)
-        if read is None:
-            if fixed:
-                raise DataError(
-                    f"{role}= gives a different sample each time it is read; expected a fixed test set. "
-                    "Remove random transforms from it"
-                )
+        inputs, targets, randomness = _read(data, role)
+        if randomness is not None and fixed:
+            raise DataError(
+                f"{role}= gives a different sample each time it is read; expected a fixed test set. "
+                "Remove random transforms from it"
+            )
+        if randomness == "elsewhere":
+            raise DataError(
+                f"{role}= gives other samples at each reading, and they do not follow the generators of "
+                "random, numpy.random and torch, so no seed reaches them. Draw from those generators, "
+                "which are seeded for each run"
+            )
+        if randomness is not None:
+            _checked_targets(inputs, targets, role)
             return DatasetSource(data)
-        inputs, targets = read
     else:
         raise DataError(
             f"{role}= is a {type(data).__name__}; expected the pair (inputs, targets) of tensors or "
@@ -115,16 +128,33 @@ def as_source(data: Any, role: str, fixed: bool) -> Source:
     return TensorSource(inputs, _checked_targets(inputs, targets, role))
 
 
+def _is_map_style(data: Any) -> bool:
+    return (
+        hasattr(data, "__getitem__")
+        and hasattr(data, "__len__")
+        and not hasattr(data, "shape")
+        and not isinstance(data, (str, bytes, Mapping))
+    )
+
+
 def _as_tensor(part: Any, role: str) -> Tensor:
     if isinstance(part, Tensor):
         return part.detach()
-    array = np.asarray(part)
+    try:
+        array = np.asarray(part)
+    except ValueError as error:
+        raise DataError(
+            f"{role}= holds rows of unequal shapes ({error}); expected the pair (inputs, targets) of "
+            "arrays"
+        ) from None
     if array.dtype.kind not in "fiub":
         raise DataError(
             f"{role}= holds an array of dtype {array.dtype}; expected numbers. Encode the data first"
         )
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    return tensor.to(torch.get_default_dtype()) if tensor.dtype == torch.float64 else tensor
+    if array.dtype.kind == "f" and array.dtype.itemsize >= 8:
+        return torch.tensor(array.astype(np.float64), dtype=torch.get_default_dtype())
+    native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return torch.from_numpy(native if native.flags.writeable else native.copy())
 
 
 def _check_count(count: int, role: str) -> None:
@@ -163,18 +193,48 @@ def _collate(samples: list[Any]) -> tuple[Tensor, Tensor]:
             f"the Dataset's samples are ({type(inputs).__name__}, {type(targets).__name__}); expected "
             "(tensor or array, integer label) pairs; use FunctionTrainer for other shapes"
         )
+    if inputs.dtype == torch.float64 and not isinstance(samples[0][0], Tensor):
+        inputs = inputs.to(torch.get_default_dtype())
     return inputs, targets
 
 
-def _read(dataset: Any) -> tuple[Tensor, Tensor] | None:
-    """All samples, or None where they are random."""
+def _read(dataset: Any, role: str) -> tuple[Tensor, Tensor, Literal["seeded", "elsewhere"] | None]:
+    """All samples, and where randomness in them comes from: generators we seed, or elsewhere."""
     before = _generator_states()
-    samples = [dataset[i] for i in range(len(dataset))]
-    if _generator_states() != before:
-        return None
-    inputs, targets = _collate(samples)
-    again, _ = _collate([dataset[i] for i in range(min(32, len(dataset)))])
-    return (inputs, targets) if torch.equal(inputs[: len(again)], again) else None
+    inputs, targets = _collate(_samples(dataset, len(dataset), role))
+    drawn = _generator_states() != before
+    count = min(_REREAD, len(dataset))
+    readings = []
+    for _ in range(2):
+        seed_globals(RunSeeds(base=0, run=0), "noise")
+        readings.append(_collate(_samples(dataset, count, role)))
+    if not _equal(*readings) or not (drawn or _equal((inputs, targets), readings[0])):
+        return inputs, targets, "elsewhere"
+    return inputs, targets, "seeded" if drawn else None
+
+
+def _samples(dataset: Any, count: int, role: str) -> list[Any]:
+    samples = []
+    for number in range(count):
+        try:
+            samples.append(dataset[number])
+        except Exception as error:
+            raise DataError(f"reading sample {number} of {role}= raised {tell(error)}") from error
+    return samples
+
+
+def _equal(full: tuple[Tensor, Tensor], part: tuple[Tensor, Tensor]) -> bool:
+    """Whether the first samples of one reading are those of another, NaN like NaN."""
+    return all(
+        len(some) <= len(every)
+        and every.shape[1:] == some.shape[1:]
+        and _same_values(every[: len(some)], some)
+        for every, some in zip(full, part, strict=True)
+    )
+
+
+def _same_values(one: Tensor, other: Tensor) -> bool:
+    return bool(((one == other) | ((one != one) & (other != other))).all())
 
 
 def _generator_states() -> tuple[Any, ...]:

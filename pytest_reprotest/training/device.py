@@ -7,28 +7,32 @@ import torch
 from pytest_reprotest.errors import OptionError
 
 
-def resolve_device(spelling: str) -> str:
-    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that is there.
+def resolve_devices(spelling: str) -> tuple[str, ...]:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``cuda:0,1`` or ``mps`` into devices that are there.
+
+    ``auto`` is every visible GPU, else the CPU; ``cuda`` is the first GPU.
 
     Raises
     ------
     OptionError
-        Where this machine lacks it.
+        Where this machine lacks one.
 
-    >>> resolve_device("cpu")
-    'cpu'
+    >>> resolve_devices("cpu")
+    ('cpu',)
     """
     if spelling == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return tuple(f"cuda:{index}" for index in range(count)) or ("cpu",)
     if spelling == "mps" and not torch.backends.mps.is_available():
         raise OptionError("device 'mps' is not available on this machine; use --repro-device=cpu")
-    if spelling.startswith("cuda"):
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        index = int(spelling.partition(":")[2] or 0)
+    if not spelling.startswith("cuda"):
+        return (spelling,)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    indices = [int(index) for index in (spelling.partition(":")[2] or "0").split(",")]
+    for index in indices:
         if index >= count:
             raise OptionError(
-                f"device {spelling!r} is not available: torch {torch.__version__} sees {count} CUDA "
+                f"device 'cuda:{index}' is not available: torch {torch.__version__} sees {count} CUDA "
                 "devices; use --repro-device=cpu, or auto"
             )
-        return f"cuda:{index}"
-    return spelling
+    return tuple(f"cuda:{index}" for index in indices)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sysconfig
 import traceback
 from pathlib import Path
 
@@ -10,11 +12,24 @@ import torch
 import pytest_reprotest
 from pytest_reprotest.errors import ReprotestError
 
-_NOT_THEIRS = (str(Path(pytest_reprotest.__file__).parent), str(Path(torch.__file__).parent))
+
+def _folder(path: str | Path) -> str:
+    return f"{path}{os.sep}"  # so that "torch" is not "torchvision" too
+
+
+_NOT_THEIRS = tuple(
+    _folder(Path(package.__file__ or "").parent) for package in (pytest_reprotest, torch)
+)
+_LIBRARIES = tuple(
+    _folder(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
 
 
 def tell(error: BaseException) -> str:
-    """``ValueError: message, at file.py:12 in make_model: source line``; our own errors as they are."""
+    """``ValueError: message, at file.py:12 in make_model: source line``; our own errors as they are.
+
+    The line is the last in the user's own files; where none is, the last in another library's.
+    """
     if isinstance(error, ReprotestError):
         return str(error)
     told = f"{type(error).__name__}: {error}"
@@ -23,7 +38,8 @@ def tell(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(_NOT_THEIRS)
     ]
+    own = [frame for frame in theirs if not frame.filename.startswith(_LIBRARIES)]
     if not theirs:
         return told
-    frame = theirs[-1]
+    frame = (own or theirs)[-1]
     return f"{told}\n  at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"

@@ -9,8 +9,8 @@ from typing import Any, Literal, overload
 import numpy as np
 import torch
 
-from pytest_reprotest.errors import TrainingError
-from pytest_reprotest.interfaces import Regularizer, RunOutcome, Trainer
+from pytest_reprotest.errors import DataError, TrainingError
+from pytest_reprotest.interfaces import Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.metrics import Labels
 from pytest_reprotest.plan import Run
 from pytest_reprotest.predictions import as_labels, check_y_true
@@ -124,10 +124,16 @@ class FunctionTrainer(Trainer):
             )
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise TrainingError(f"threads={threads!r}; expected an integer of at least 1")
+        labels = check_y_true(y_true.cpu() if isinstance(y_true, torch.Tensor) else y_true)
+        if n_classes is not None and labels.max() >= n_classes:
+            raise DataError(
+                f"labels outside the classes: y_true holds {labels.max()}; expected classes from 0 to "
+                f"{n_classes - 1}, since n_classes={n_classes}"
+            )
         self.train_fn = train_fn
         self.n_classes = n_classes
         self.threads = threads
-        self._y_true = check_y_true(y_true.cpu() if isinstance(y_true, torch.Tensor) else y_true)
+        self._y_true = labels
 
     @property
     def y_true(self) -> Labels:
@@ -139,28 +145,31 @@ class FunctionTrainer(Trainer):
         name = getattr(self.train_fn, "__name__", repr(self.train_fn))
         return {"train_fn": name, "threads": self.threads, "n_test": len(self._y_true)}
 
+    def callables(self) -> tuple[Any, ...]:
+        """The training function."""
+        return (self.train_fn,)
+
     def train(
-        self, runs: Sequence[Run], regularizer: Regularizer, device: str
+        self, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
     ) -> Iterator[RunOutcome]:
         """Call the function once a run."""
         for run in runs:
             started = time.perf_counter()
             with preserved_state(self.threads):
                 try:
-                    labels = self._call(run, device)
+                    labels: Labels | None = self._call(run, placement.device)
+                    failure = None
                 except Exception as error:
-                    yield RunOutcome(
-                        run, failure=tell(error), seconds=time.perf_counter() - started
-                    )
-                    continue
-            yield RunOutcome(run, labels, seconds=time.perf_counter() - started)
+                    labels, failure = None, tell(error)
+            yield RunOutcome(run, labels, failure=failure, seconds=time.perf_counter() - started)
 
     def _call(self, run: Run, device: str) -> Labels:
         context = RunContext(run, device)
         seed_globals(run.seeds, "noise")
         output = self.train_fn(context)
         if isinstance(output, torch.Tensor):
-            output = output.detach().cpu().numpy()
+            output = output.detach().cpu()
+            output = (output.float() if output.dtype == torch.bfloat16 else output).numpy()
         labels = as_labels(output, self._y_true, self.n_classes)
         if run.regularizer != "none" and "regularizer" not in context.read:
             raise TrainingError(

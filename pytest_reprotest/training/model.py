@@ -77,10 +77,11 @@ def build_model(
             f"the model factory {_name(factory)} returned {type(made).__name__}; expected a "
             "torch.nn.Module. Does it end in 'return model'?"
         )
+    if any(is_lazy(buffer) for buffer in made.buffers()):  # torch can't copy these
+        _materialize(made, sample)
     model = copy.deepcopy(made)
     if any(is_lazy(parameter) for parameter in model.parameters()):
-        with torch.no_grad():
-            model(sample[:2].cpu())
+        _materialize(model, sample)
     if not by_hand:
         regularizer.modify_model(model)
     model = _with_keyed_dropout(model)
@@ -93,6 +94,13 @@ def build_model(
     return model.to(device)
 
 
+def _materialize(model: nn.Module, sample: Tensor) -> None:
+    model.eval()  # a normalization layer must not learn from these inputs
+    with torch.no_grad():
+        model(sample[:2].cpu().clone())
+    model.train()
+
+
 def key_noise(model: nn.Module, seeds: RunSeeds) -> None:
     """Key every noise layer from the run's noise stream and the layer's place in the model."""
     layers = [module for module in model.modules() if isinstance(module, KeyedDropout)]
@@ -102,15 +110,45 @@ def key_noise(model: nn.Module, seeds: RunSeeds) -> None:
         layer.noise_call.zero_()
 
 
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two models have equal parameters, to the last bit."""
+    first, second = dict(one.named_parameters()), dict(other.named_parameters())
+    return first.keys() == second.keys() and all(
+        torch.equal(parameter, second[name]) for name, parameter in first.items()
+    )
+
+
+def unseeded_start(factory: Factory) -> TrainingError:
+    """The error of a factory whose weights do not follow the seed."""
+    return TrainingError(
+        f"the model factory {_name(factory)} gave other initial weights for the same seed: it draws on "
+        "something else than the generators of random, numpy.random and torch, or remembers earlier "
+        "calls. Draw initial weights from those generators, which are seeded before each call"
+    )
+
+
+def fixed_start(factory: Factory, seeds: RunSeeds) -> TrainingError:
+    """The error of a factory whose weights are one and the same although they are to vary."""
+    others = ",".join(source for source in seeds.vary if source != "init") or "none"
+    return TrainingError(
+        f"the model factory {_name(factory)} gives the same initial weights for every seed, so 'init', "
+        "which is to vary, does not. Build the model inside the factory and don't seed there; or, where "
+        f"the weights are meant to be the same, say vary={others!r}"
+    )
+
+
 def _with_keyed_dropout(model: nn.Module) -> nn.Module:
     """Replace torch's dropout modules, which draw from a shared stream, by keyed ones."""
-    if type(model) is nn.Dropout or type(model) in _CHANNEL_DROPOUTS:
-        return _keyed(model)
+    keyed = {
+        id(module): _keyed(module)
+        for module in model.modules()
+        if type(module) is nn.Dropout or type(module) in _CHANNEL_DROPOUTS
+    }
     for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if type(child) is nn.Dropout or type(child) in _CHANNEL_DROPOUTS:
-                parent.add_module(name, _keyed(child))
-    return model
+        for name, child in list(parent._modules.items()):  # named_children() skips repeats
+            if id(child) in keyed:
+                parent.add_module(name, keyed[id(child)])
+    return keyed.get(id(model), model)
 
 
 def _keyed(dropout: Any) -> KeyedDropout:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -41,6 +43,13 @@ def make_optimizer(
                 f"optimizer= returned {type(made).__name__}; expected a torch.optim.Optimizer, such as "
                 "lambda parameters: torch.optim.SGD(parameters, lr=0.1)"
             )
+        own = {id(parameter) for parameter in trainable}
+        if any(id(each) not in own for group in made.param_groups for each in group["params"]):
+            raise TrainingError(
+                f"optimizer= returned a {type(made).__name__} over other parameters than it was given, so "
+                "this run's model would not be trained; build it from the list it gets: "
+                "lambda parameters: torch.optim.SGD(parameters, lr=0.1)"
+            )
         regularizer.modify_optimizer(made)
         return made
     common: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
@@ -53,3 +62,23 @@ def make_optimizer(
         return torch.optim.RMSprop(trainable, **common)
     momentum = 0.0 if name == "sgd" else recipe.momentum
     return torch.optim.SGD(trainable, momentum=momentum, nesterov=name == "nesterov", **common)
+
+
+def check_schedule(recipe: Recipe) -> None:
+    """Refuse a schedule that does not give factors."""
+    for progress in (0.0, 0.5, 0.999):
+        factor: Any = recipe.learning_rate_factor(progress)
+        if not isinstance(factor, Real) or not 0.0 <= float(factor) < math.inf:
+            raise TrainingError(
+                f"schedule= returned {factor!r} at progress {progress}; expected a factor on the learning "
+                "rate, a finite number of 0 or more"
+            )
+
+
+def set_rates(optimizer: torch.optim.Optimizer, rates: Sequence[float]) -> None:
+    """Set each group's learning rate, in place where it lives on the device."""
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

@@ -27,12 +27,11 @@ def preserved_state(threads: int | None = None) -> Iterator[None]:
     torch_state = torch.random.get_rng_state()
     cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     thread_count = torch.get_num_threads()
-    gradients = torch.is_grad_enabled()
     try:
         if threads is not None and threads != thread_count:
             torch.set_num_threads(threads)
-        torch.set_grad_enabled(True)
-        yield
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
     finally:
         random.setstate(python_state)
         np.random.set_state(numpy_state)
@@ -41,7 +40,6 @@ def preserved_state(threads: int | None = None) -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda_states)
         if torch.get_num_threads() != thread_count:
             torch.set_num_threads(thread_count)
-        torch.set_grad_enabled(gradients)
 
 
 def seed_globals(seeds: RunSeeds, source: str) -> None:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from pytest_reprotest.errors import RegularizerRefused, ReprotestError, TrainingError
-from pytest_reprotest.interfaces import Regularizer, RunOutcome, Trainer
+from pytest_reprotest.interfaces import Placement, Prepared, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.metrics import Labels
 from pytest_reprotest.plan import Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.seeds import RunSeeds
-from pytest_reprotest.training.data import Source, TensorSource, as_source
+from pytest_reprotest.training.data import DatasetSource, Source, TensorSource, as_source
 from pytest_reprotest.training.faults import tell
-from pytest_reprotest.training.model import Factory, build_model, check_factory
-from pytest_reprotest.training.sequential import check_step, train_sequentially
+from pytest_reprotest.training.first_step import check_step
+from pytest_reprotest.training.ladder import Trial, choose
+from pytest_reprotest.training.model import (
+    Factory,
+    build_model,
+    check_factory,
+    fixed_start,
+    same_weights,
+    unseeded_start,
+)
+from pytest_reprotest.training.sequential import train_sequentially
+from pytest_reprotest.training.stacked.engine import train_stack
 from pytest_reprotest.training.state import preserved_state, seed_globals
 
 
@@ -44,6 +57,7 @@ class TorchTrainer(Trainer):
         assert isinstance(fixed, TensorSource)
         self._test = fixed
         self._placed: tuple[str, Source, Source] | None = None
+        self._fixed_starts: set[str] = set()
 
     @property
     def y_true(self) -> Labels:
@@ -60,18 +74,24 @@ class TorchTrainer(Trainer):
             "n_test": self._test.n_samples,
         }
 
-    def prepare(self, regularizers: Sequence[Regularizer], device: str) -> Mapping[str, str]:
-        """Build every regularizer's model once and try one step of it."""
+    def callables(self) -> tuple[Any, ...]:
+        """Factory, loss, optimizer and schedule, as far as they are functions; the class of a Dataset."""
+        recipe = self.recipe
+        given = (self.model_factory, recipe.loss, recipe.optimizer, recipe.schedule)
+        read = (type(self._train.dataset),) if isinstance(self._train, DatasetSource) else ()
+        return (*(each for each in given if callable(each)), *read)
+
+    def prepare(
+        self, regularizers: Sequence[Regularizer], asked: Placement, n_runs: int
+    ) -> Prepared:
+        """Build every regularizer's model, try one step of it, and settle engine and chunk."""
         refusals = {}
+        trials: list[Trial] = []
         with preserved_state(self.recipe.threads):
-            train, _ = self._on(device)
-            labels = [self._test.targets.max()]
-            if isinstance(self._train, TensorSource):
-                labels.append(self._train.targets.max())
-            n_classes = int(max(int(label) for label in labels)) + 1
+            train, _ = self._on(asked.device)
             for regularizer in regularizers:
                 try:
-                    self._try(regularizer, train, n_classes, device)
+                    trials.append(self._try(regularizer, train, asked.device))
                 except RegularizerRefused as refusal:
                     refusals[regularizer.label] = str(refusal)
                 except ReprotestError as error:
@@ -81,23 +101,38 @@ class TorchTrainer(Trainer):
                         f"{regularizer.label!r}: a first step on a small batch raised {tell(error)}\n"
                         f"  inputs are {self._kind()}"
                     ) from error
-        return refusals
+            return replace(choose(trials, train, asked, n_runs), refusals=refusals)
 
-    def _try(self, regularizer: Regularizer, train: Source, n_classes: int, device: str) -> None:
-        seeds = RunSeeds(base=0, run=0)
+    def _try(self, regularizer: Regularizer, train: Source, device: str) -> Trial:
         recipe = regularizer.modify_recipe(self.recipe)
-        model = build_model(self.model_factory, regularizer, seeds, self._sample(), device)
-        seed_globals(seeds, "noise")
-        check_step(model, recipe, regularizer, train, n_classes, device)
+        models = tuple(
+            self._model(regularizer, RunSeeds(base=0, run=run), device) for run in range(2)
+        )
+        again = self._model(regularizer, RunSeeds(base=0, run=0), device)
+        if not same_weights(models[0], again):
+            raise unseeded_start(self.model_factory)
+        if same_weights(*models):
+            self._fixed_starts.add(regularizer.label)
+        seed_globals(RunSeeds(base=0, run=0), "noise")
+        check_step(copy.deepcopy(models[0]), recipe, regularizer, train, self._n_classes(), device)
+        return regularizer, recipe, (models[0], models[1])
 
     def train(
-        self, runs: Sequence[Run], regularizer: Regularizer, device: str
+        self, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
     ) -> Iterator[RunOutcome]:
-        """Train runs one after another."""
+        """Train a chunk, stacked or one run after another."""
+        if "init" in runs[0].seeds.vary and regularizer.label in self._fixed_starts:
+            yield RunOutcome(runs[0], failure=str(fixed_start(self.model_factory, runs[0].seeds)))
+            return
         recipe = regularizer.modify_recipe(self.recipe)
+        if placement.engine == "stacked":
+            with preserved_state(recipe.threads):
+                outcomes = self._train_stacked(runs, recipe, regularizer, placement.device)
+            yield from outcomes
+            return
         for run in runs:
             with preserved_state(recipe.threads):
-                outcome = self._train_one(run, recipe, regularizer, device)
+                outcome = self._train_one(run, recipe, regularizer, placement.device)
             yield outcome
 
     def _train_one(
@@ -106,11 +141,62 @@ class TorchTrainer(Trainer):
         started = time.perf_counter()
         try:
             train, test = self._on(device)
-            model = build_model(self.model_factory, regularizer, run.seeds, self._sample(), device)
+            model = self._model(regularizer, run.seeds, device)
             trained = train_sequentially(run, model, recipe, regularizer, train, test, device)
         except Exception as error:
             return RunOutcome(run, failure=tell(error), seconds=time.perf_counter() - started)
         return RunOutcome(run, trained.labels, trained.losses, time.perf_counter() - started)
+
+    def _train_stacked(
+        self, runs: Sequence[Run], recipe: Recipe, regularizer: Regularizer, device: str
+    ) -> list[RunOutcome]:
+        """One stack; halved where it does not fit into memory."""
+        started = time.perf_counter()
+        train, test = self._on(device)
+        assert isinstance(train, TensorSource)
+        assert isinstance(test, TensorSource)
+        models = []
+        for run in runs:
+            try:
+                models.append(self._model(regularizer, run.seeds, device))
+            except Exception as error:
+                return [RunOutcome(run, failure=tell(error))]
+        try:
+            trained = train_stack(runs, models, recipe, regularizer, train, test, device)
+        except torch.OutOfMemoryError:
+            if len(runs) == 1:
+                return [RunOutcome(runs[0], failure=f"{device} is out of memory for one run")]
+            del models
+            torch.cuda.empty_cache()
+            half = len(runs) // 2
+            note = f"{len(runs)} runs did not fit into the memory of {device}; trained in halves"
+            parts = (runs[:half], runs[half:])
+            return [
+                replace(outcome, note=note)
+                for part in parts
+                for outcome in self._train_stacked(part, recipe, regularizer, device)
+            ]
+        except Exception as error:
+            return [RunOutcome(run, failure=tell(error)) for run in runs[:1]]
+        seconds = (time.perf_counter() - started) / len(runs)
+        return [
+            RunOutcome(run, failure=tell(one), seconds=seconds)
+            if isinstance(one, Exception)
+            else RunOutcome(run, one.labels, one.losses, seconds)
+            for run, one in zip(runs, trained, strict=True)
+        ]
+
+    def _model(self, regularizer: Regularizer, seeds: RunSeeds, device: str) -> nn.Module:
+        return build_model(self.model_factory, regularizer, seeds, self._sample(), device)
+
+    def _n_classes(self) -> int:
+        """Classes that occur in the labels: the largest plus one."""
+        tops = [
+            int(source.targets.max())
+            for source in (self._train, self._test)
+            if isinstance(source, TensorSource)
+        ]
+        return max(tops) + 1
 
     def _sample(self) -> Tensor:
         return self._test.inputs[:2]

@@ -1,0 +1,22 @@
+"""Which executor an audit's options mean."""
+
+from __future__ import annotations
+
+from pytest_reprotest.execution.local import LocalExecutor
+from pytest_reprotest.execution.processes import ProcessExecutor, available_cores
+from pytest_reprotest.interfaces import Executor
+from pytest_reprotest.options import Options
+from pytest_reprotest.training.device import resolve_devices
+
+
+def open_executor(options: Options) -> Executor:
+    """The executor of ``workers`` and ``device``; its owner closes it.
+
+    ``auto`` is one worker a GPU, or one a core. Several devices take a worker each.
+    """
+    devices = resolve_devices(options.device)
+    workers = options.workers
+    if workers == "auto":
+        workers = available_cores() if devices == ("cpu",) else len(devices)
+    workers = max(int(workers), len(devices))
+    return LocalExecutor() if workers == 1 else ProcessExecutor(workers, devices)

@@ -1,0 +1,189 @@
+"""The executor of several processes on this machine: chunks side by side, one a core or one a GPU."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from pytest_reprotest.errors import OptionError
+from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome, Trainer
+from pytest_reprotest.plan import Plan, Run
+
+_TRIES = 2  # of a chunk whose worker died
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass
+class _Chunk:
+    runs: tuple[Run, ...]
+    tries: int = 0
+    note: str | None = None
+
+    @property
+    def label(self) -> str:
+        return self.runs[0].regularizer
+
+    def __str__(self) -> str:
+        indices = ", ".join(str(run.index) for run in self.runs)
+        return f"run{'s' * (len(self.runs) > 1)} {indices} of {self.label!r}"
+
+
+class _Worker:
+    """One process and the pipe to it."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.chunk: _Chunk | None = None
+        self.returned: set[int] = set()
+        ours, theirs = Pipe()
+        self.pipe: Connection[Any, Any] = ours
+        environment = dict(os.environ, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pytest_reprotest.execution.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # Ctrl-C reaches the parent alone
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+
+    def give(self, chunk: _Chunk, folder: Path, placement: Placement) -> None:
+        chunk.tries += 1
+        self.chunk, self.returned = chunk, set()
+        with contextlib.suppress(OSError):  # a dead worker is found by its closed pipe
+            self.pipe.send((str(folder), chunk.runs, replace(placement, device=self.device)))
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.pipe.close()
+
+
+class ProcessExecutor(Executor):
+    """Trains chunks in worker processes that outlive an audit; close it to end them.
+
+    Parameters
+    ----------
+    workers : int
+        Processes.
+    devices : sequence of str, optional
+        The workers' devices, in turn; default the placement's.
+
+    Raises
+    ------
+    OptionError
+        On systems that cannot hand a pipe to a process (Windows).
+    """
+
+    def __init__(self, workers: int, devices: Sequence[str] = ()) -> None:
+        if os.name != "posix":
+            raise OptionError("--repro-workers needs a POSIX system; use --repro-workers=1 here")
+        self.n_workers = workers
+        self._devices = tuple(devices)
+        self._workers: list[_Worker] = []
+
+    def run(
+        self,
+        trainer: Trainer,
+        plan: Plan,
+        regularizers: Mapping[str, Regularizer],
+        placement: Placement,
+    ) -> Iterator[RunOutcome]:
+        """Train every chunk; outcomes come as they are ready."""
+        from pytest_reprotest.training.shipping import ship
+
+        waiting = deque(_Chunk(runs) for runs in plan.chunks(placement.chunk))
+        with tempfile.TemporaryDirectory(prefix="reprotest-") as name:
+            folder = Path(name)
+            callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
+            ship((trainer, dict(regularizers)), callables, folder)
+            try:
+                yield from self._serve(waiting, folder, placement)
+            except BaseException:  # also Ctrl-C, and a consumer that stops early
+                self.close()
+                raise
+
+    def _serve(
+        self, waiting: deque[_Chunk], folder: Path, placement: Placement
+    ) -> Iterator[RunOutcome]:
+        failed: set[str] = set()
+        while waiting or any(worker.chunk for worker in self._workers):
+            self._start(min(self.n_workers, len(waiting)), placement)
+            for worker in self._workers:
+                while waiting and worker.chunk is None:
+                    chunk = waiting.popleft()
+                    if chunk.label not in failed:
+                        worker.give(chunk, folder, placement)
+            busy = {worker.pipe: worker for worker in self._workers if worker.chunk}
+            for pipe in wait(list(busy)):
+                worker = busy[pipe]  # type: ignore[index]
+                for outcome in self._received(worker, waiting):
+                    if outcome.failure is not None:
+                        failed.add(outcome.run.regularizer)
+                    yield outcome
+
+    def _received(self, worker: _Worker, waiting: deque[_Chunk]) -> Iterator[RunOutcome]:
+        """What a worker sent, or what became of it."""
+        chunk = worker.chunk
+        assert chunk is not None
+        try:
+            outcome = worker.pipe.recv()
+        except (EOFError, OSError):
+            yield from self._buried(worker, chunk, waiting)
+            return
+        if outcome is None:
+            worker.chunk = None
+        elif outcome.run.index not in worker.returned:
+            worker.returned.add(outcome.run.index)
+            yield outcome if chunk.note is None else replace(outcome, note=chunk.note)
+
+    def _buried(
+        self, worker: _Worker, chunk: _Chunk, waiting: deque[_Chunk]
+    ) -> Iterator[RunOutcome]:
+        """Put a dead worker's chunk back once, what it had not yet returned; then give it up."""
+        self._workers.remove(worker)
+        worker.end()
+        code = worker.process.returncode
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        left = tuple(run for run in chunk.runs if run.index not in worker.returned)
+        if not left:
+            return
+        rest = _Chunk(left, chunk.tries)
+        if chunk.tries < _TRIES:
+            rest.note = f"a worker died ({how}) on {rest}, trained again by another"
+            waiting.appendleft(rest)
+            return
+        yield RunOutcome(
+            left[0],
+            failure=f"its worker process died twice ({how}) on {rest}. Is memory short? Use fewer "
+            "--repro-workers",
+        )
+
+    def _start(self, wanted: int, placement: Placement) -> None:
+        devices = self._devices or (placement.device,)
+        idle = sum(worker.chunk is None for worker in self._workers)
+        while idle < wanted and len(self._workers) < self.n_workers:
+            self._workers.append(_Worker(devices[len(self._workers) % len(devices)]))
+            idle += 1
+
+    def close(self) -> None:
+        """End all workers at once."""
+        while self._workers:
+            self._workers.pop().end()

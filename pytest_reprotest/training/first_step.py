@@ -1,0 +1,141 @@
+"""One step on a small batch before anything trains: what can't be trained is told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pytest_reprotest.errors import DataError, RegularizerRefused, TrainingError
+from pytest_reprotest.interfaces import Regularizer
+from pytest_reprotest.recipe import Recipe
+from pytest_reprotest.regularizers._surgery import LAYERS, Stage
+from pytest_reprotest.training.data import Source
+from pytest_reprotest.training.objective import check_schedule, make_loss, make_optimizer
+
+_SAMPLES = 32
+
+
+def check_step(
+    model: nn.Module,
+    recipe: Recipe,
+    regularizer: Regularizer,
+    train: Source,
+    n_classes: int,
+    device: str,
+) -> None:
+    """Train a model one step and predict with it; the model is of no use afterwards.
+
+    Parameters
+    ----------
+    n_classes : int
+        Classes that occur in the data's labels: the largest plus one.
+
+    Raises
+    ------
+    TrainingError, DataError
+        Where no run can be trained.
+    RegularizerRefused
+        Where the model does not use the layers as the regularizer expects.
+    """
+    check_schedule(recipe)
+    optimizer = make_optimizer(recipe, model.parameters(), regularizer)
+    index = torch.arange(min(train.n_samples, recipe.batch_size, _SAMPLES), device=device)
+    inputs, targets = train.take(index)
+    model.train()
+    with recorded_calls(model) as calls:
+        outputs = model(inputs)
+    _check_scores(outputs, len(index))
+    if outputs.shape[1] < n_classes:
+        raise DataError(
+            f"labels outside the classes: the largest label is {n_classes - 1}, the model gives scores "
+            f"for {outputs.shape[1]} classes (0 … {outputs.shape[1] - 1}). Widen its last layer, or "
+            "re-encode the labels"
+        )
+    if outputs.shape[1] < 2:
+        raise TrainingError(
+            "the model gives one score a sample; expected one for each class, so 2 for a binary task"
+        )
+    loss = make_loss(recipe)(outputs, targets)
+    if not isinstance(loss, Tensor) or loss.dim() != 0:
+        shape = tuple(loss.shape) if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+        raise TrainingError(
+            f"the loss returned {shape}; expected a scalar tensor, the mean over the batch"
+        )
+    penalty = regularizer.penalty(model, dict(model.named_parameters()))
+    (loss if penalty is None else loss + penalty).backward()
+    _check_stages(model, calls, regularizer.label)
+    optimizer.step()
+    if smallest_batch(recipe, train.n_samples) == 1 < len(index):
+        _check_lone_sample(model, inputs[:1], recipe, train.n_samples)
+    model.eval()
+    with torch.no_grad():
+        _check_scores(model(inputs), len(index))
+
+
+def smallest_batch(recipe: Recipe, n_samples: int) -> int:
+    """Samples in the smallest batch of an epoch."""
+    whole, rest = divmod(n_samples, recipe.batch_size)
+    return recipe.batch_size if not rest or (recipe.drop_last and whole) else rest
+
+
+def _check_scores(outputs: Any, n_samples: int) -> None:
+    if isinstance(outputs, Tensor) and outputs.dim() == 2 and len(outputs) == n_samples:
+        return
+    shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}"
+    raise TrainingError(
+        f"the model returned {shape} for {n_samples} inputs; expected a tensor of scores "
+        f"({n_samples}, n_classes)"
+    )
+
+
+def _check_lone_sample(model: nn.Module, sample: Tensor, recipe: Recipe, n_samples: int) -> None:
+    try:
+        _check_scores(model(sample), 1)
+    except Exception as error:
+        raise TrainingError(
+            f"the last batch of an epoch holds 1 sample ({n_samples} samples, batch_size="
+            f"{recipe.batch_size}), and the model can't be trained on it: {error}. Set drop_last=True, or "
+            "another batch_size"
+        ) from error
+
+
+@contextmanager
+def recorded_calls(model: nn.Module) -> Iterator[list[nn.Module]]:
+    """The layers and stages of a model in the order in which their calls end."""
+    calls: list[nn.Module] = []
+    hooks = [
+        module.register_forward_hook(lambda module, *_: calls.append(module))
+        for module in model.modules()
+        if type(module) in (*LAYERS, Stage)
+    ]
+    try:
+        yield calls
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _check_stages(model: nn.Module, calls: list[nn.Module], asking: str) -> None:
+    """Refuse surgery that the forward passes by, or that met the layer of the scores."""
+    stages = {name: m for name, m in model.named_modules() if isinstance(m, Stage)}
+    called = {id(module) for module in calls}
+    for name, stage in stages.items():
+        used = id(stage.layer) in called or any(p.grad is not None for p in stage.parameters())
+        if used and id(stage) not in called:
+            raise RegularizerRefused(
+                f"{asking!r} was put around the layer {name!r}, which the model reaches by another way "
+                "than calling that attribute (a list of layers, or its weight), so it would do nothing; "
+                "call the attribute, or hold layers in nn.ModuleList"
+            )
+    layers = [module for module in model.modules() if type(module) in LAYERS]
+    last = next((module for module in reversed(calls) if type(module) in LAYERS), None)
+    around = {id(stage.layer): name for name, stage in stages.items()}
+    if id(last) in around and id(layers[-1]) in called:
+        raise RegularizerRefused(
+            f"{asking!r} takes the layer that the model defines last for the one that gives the scores, "
+            f"but {around[id(last)]!r} is called after it; define layers in the order of their use"
+        )

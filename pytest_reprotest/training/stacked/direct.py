@@ -1,0 +1,213 @@
+"""Stacking without vmap, for plain trees of common modules: every module works on (n_runs, n, …)."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pytest_reprotest.regularizers._keyed import KeyedDropout, keyed_uniforms
+from pytest_reprotest.regularizers._surgery import Stage
+from pytest_reprotest.regularizers.normalization import Features
+from pytest_reprotest.training.stacked import kernels
+
+
+class Stack(ABC):
+    """R models as one.
+
+    Attributes
+    ----------
+    n_runs : int
+    leaves : dict
+        Parameter name → leaf tensor with a run axis in front, as the optimizer sees it.
+    buffers : dict
+        Buffer name → tensor with a run axis in front.
+    skeleton : nn.Module
+        One run's model, for its structure.
+    """
+
+    n_runs: int
+    leaves: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+    skeleton: nn.Module
+
+    @abstractmethod
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Scores (n_runs, n, n_classes) of inputs (n_runs, n, …)."""
+
+    @abstractmethod
+    def train(self, training: bool = True) -> None:
+        """Switch between training and evaluation."""
+
+
+def gather(models: Sequence[nn.Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Stack parameters and buffers of several models."""
+    named = [dict(model.named_parameters()) for model in models]
+    leaves = {
+        name: torch.stack([own[name].detach() for own in named]).requires_grad_(first.requires_grad)
+        for name, first in named[0].items()
+    }
+    own_buffers = [dict(model.named_buffers()) for model in models]
+    buffers = {name: torch.stack([own[name] for own in own_buffers]) for name in own_buffers[0]}
+    return leaves, buffers
+
+
+class _Leaf(nn.Module):
+    """A module with stacked parameters and buffers of one original module."""
+
+    def __init__(self, original: nn.Module, own: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.original = (original,)  # in a tuple, so that it is no submodule
+        self.own = dict(own)
+
+    def get(self, name: str) -> Tensor | None:
+        return self.own.get(name)
+
+
+class Linear(_Leaf):
+    """A linear layer of all runs; ``update`` is what its backward does with the weight, if not a gradient."""
+
+    update: kernels.Update | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """One batched product."""
+        return kernels.linear(inputs, self.own["weight"], self.own.get("bias"), self.update)
+
+
+class _BatchNorm(_Leaf):
+    def forward(self, inputs: Tensor) -> Tensor:
+        norm: Any = self.original[0]
+        if self.training and norm.track_running_stats:
+            self.own["num_batches_tracked"] += 1
+        running, affine = (
+            (self.own[first], self.own[second]) if first in self.own else None
+            for first, second in (("running_mean", "running_var"), ("weight", "bias"))
+        )
+        return kernels.batch_norm(inputs, running, affine, self.training, norm.momentum, norm.eps)
+
+
+class _Affine(_Leaf):
+    def shifted(self, outputs: Tensor) -> Tensor:
+        weight, bias = self.get("weight"), self.get("bias")
+        if weight is not None:
+            outputs = outputs * weight.unsqueeze(1)
+        return outputs if bias is None else outputs + bias.unsqueeze(1)
+
+
+class _LayerNorm(_Affine):
+    def forward(self, inputs: Tensor) -> Tensor:
+        norm: Any = self.original[0]
+        return self.shifted(functional.layer_norm(inputs, norm.normalized_shape, eps=norm.eps))
+
+
+class _GroupNorm(_Affine):
+    def forward(self, inputs: Tensor) -> Tensor:
+        norm: Any = self.original[0]
+        flat = functional.group_norm(inputs.flatten(0, 1), norm.num_groups, eps=norm.eps)
+        return self.shifted(flat.view_as(inputs))
+
+
+class _Dropout(_Leaf):
+    def forward(self, inputs: Tensor) -> Tensor:
+        dropout: Any = self.original[0]
+        if not self.training or dropout.p == 0.0:
+            return inputs
+        shape = dropout.mask_shape(inputs.shape[1:])
+        drawn = keyed_uniforms(self.own["noise_key"], self.own["noise_call"], shape.numel())
+        self.own["noise_call"] += 1
+        scale: Tensor = dropout.scale(drawn, inputs.dtype).view(len(inputs), *shape)
+        return inputs * scale
+
+
+_ELEMENTWISE = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh,
+    nn.Sigmoid, nn.Softplus, nn.Hardtanh, nn.Hardswish, nn.Identity,
+)  # fmt: skip
+_LEAVES: dict[type[nn.Module], Callable[..., nn.Module]] = {
+    nn.Linear: Linear,
+    nn.BatchNorm1d: _BatchNorm,
+    nn.LayerNorm: _LayerNorm,
+    nn.GroupNorm: _GroupNorm,
+    KeyedDropout: _Dropout,
+}
+_NORMS = (nn.BatchNorm1d, nn.GroupNorm)  # over features only: a Features or a flat input
+
+
+class NotDirect(Exception):  # noqa: N818 - an answer, not a fault
+    """The tree holds something that only vmap can stack."""
+
+
+def _rebuilt(
+    module: nn.Module, name: str, state: Mapping[str, Tensor], memo: dict[int, nn.Module]
+) -> nn.Module:
+    if id(module) in memo:
+        return memo[id(module)]
+    kind = type(module)
+    if kind in _ELEMENTWISE:
+        made = module
+    elif kind is Features:
+        made = _rebuilt(module.norm, f"{name}.norm", state, memo)  # type: ignore[arg-type]
+    elif kind in _LEAVES:
+        if kind is nn.LayerNorm and len(module.normalized_shape) != 1:  # type: ignore[arg-type]
+            raise NotDirect(name)
+        if kind is nn.BatchNorm1d and module.momentum is None:
+            raise NotDirect(name)
+        prefix = f"{name}." if name else ""
+        names = [n for n, _ in (*module.named_parameters(), *module.named_buffers())]
+        if any(prefix + n not in state for n in names):
+            raise NotDirect(f"{name} shares a parameter with another module")
+        made = _LEAVES[kind](module, {n: state[prefix + n] for n in names})
+    elif kind is nn.Flatten and module.start_dim == 1 and module.end_dim == -1:
+        made = nn.Flatten(2)
+    elif kind in (nn.Sequential, Stage):
+        made = copy.copy(module)
+        made._modules = {}
+        before: nn.Module | None = None
+        for key, child in module._modules.items():
+            if child is not None:
+                rebuilt = _rebuilt(child, f"{name}.{key}" if name else key, state, memo)
+                if kind is nn.Sequential and type(child) is nn.ReLU and _is_fresh(before):
+                    rebuilt = nn.ReLU(inplace=True)
+                made._modules[key], before = rebuilt, child
+            else:
+                made._modules[key] = None
+    else:
+        raise NotDirect(name)
+    memo[id(module)] = made
+    return made
+
+
+def _is_fresh(module: nn.Module | None) -> bool:
+    """Whether a module's output is its own, and no one's but the next module's."""
+    return type(module) in (nn.Linear, Stage, Features)
+
+
+class DirectStack(Stack):
+    """A stack of plain trees: Sequential, linear layers, norms, activations, dropout, skip connections.
+
+    Raises
+    ------
+    NotDirect
+        Where the tree holds anything else.
+    """
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        self.n_runs = len(models)
+        self.skeleton = models[0]
+        self.leaves, self.buffers = gather(models)
+        state = {**self.leaves, **self.buffers}
+        self.tree = _rebuilt(models[0], "", state, {})
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Scores of all runs."""
+        scores: Tensor = self.tree(inputs)
+        return scores
+
+    def train(self, training: bool = True) -> None:
+        """Switch every module."""
+        self.tree.train(training)

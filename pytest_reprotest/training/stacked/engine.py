@@ -1,0 +1,176 @@
+"""Training a stack: the gather, one forward and backward, one optimizer step for all its runs."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pytest_reprotest.interfaces import Regularizer
+from pytest_reprotest.metrics import Labels
+from pytest_reprotest.plan import Run
+from pytest_reprotest.predictions import smallest_dtype
+from pytest_reprotest.recipe import Recipe
+from pytest_reprotest.training.data import TensorSource
+from pytest_reprotest.training.objective import make_loss, set_rates
+from pytest_reprotest.training.sequential import (
+    Trained,
+    diverged,
+    epoch_order,
+    not_finite,
+    steps_per_epoch,
+)
+from pytest_reprotest.training.stacked.direct import DirectStack, NotDirect, Stack
+from pytest_reprotest.training.stacked.fused import fuse_updates
+from pytest_reprotest.training.stacked.graph import GraphedStep
+from pytest_reprotest.training.stacked.optimizer import clip_by_run, stacked_optimizer
+from pytest_reprotest.training.stacked.vmapped import VmappedStack
+from pytest_reprotest.training.state import torch_generator
+
+_EVALUATION_ELEMENTS = 1 << 22  # input numbers of all runs in one batch of predictions
+
+
+def make_stack(models: Sequence[nn.Module]) -> Stack:
+    """Stack models of one architecture, without vmap where the tree is plain."""
+    try:
+        return DirectStack(models)
+    except NotDirect:
+        return VmappedStack(models)
+
+
+def stacked_losses(loss: Callable[[Tensor, Tensor], Tensor], name: object) -> Callable[..., Tensor]:
+    """The loss of each run, (n_runs,), from scores (n_runs, n, n_classes) and targets (n_runs, n)."""
+    if name not in ("cross_entropy", "nll_loss"):
+        return torch.vmap(loss, randomness="error")
+
+    def per_run(scores: Tensor, targets: Tensor) -> Tensor:
+        each: Tensor = loss(scores.mT, targets, reduction="none")  # type: ignore[call-arg]
+        return each.mean(1)
+
+    return per_run
+
+
+def _penalty_by_run(stack: Stack, regularizer: Regularizer) -> Callable[..., Tensor] | None:
+    """The regularizer's penalty of each run, (n_runs,), from stacked parameters; None where it has none."""
+    own = dict(stack.skeleton.named_parameters())
+    if regularizer.penalty(stack.skeleton, own) is None:
+        return None
+    vmap: Callable[..., Callable[..., Tensor]] = torch.vmap
+    return vmap(lambda each: regularizer.penalty(stack.skeleton, each), randomness="error")
+
+
+class StackTraining:
+    """The parts of a stack's training that a step needs, and the step itself.
+
+    A loss is averaged within a run and summed over runs, so each run's gradient is its own.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        recipe: Recipe,
+        regularizer: Regularizer,
+        train: TensorSource,
+        graphed: bool = False,
+    ) -> None:
+        self.stack = stack
+        self.train = train
+        self.trainable = [leaf for leaf in stack.leaves.values() if leaf.requires_grad]
+        self.optimizer = stacked_optimizer(recipe, self.trainable, regularizer, graphed)
+        self.max_grad_norm = recipe.max_grad_norm
+        self.losses = stacked_losses(make_loss(recipe), recipe.loss)
+        self.total = torch.zeros(stack.n_runs, device=train.targets.device)
+        self.penalty = _penalty_by_run(stack, regularizer)
+        if self.penalty is None and self.max_grad_norm is None:
+            fuse_updates(stack, self.optimizer)
+        self._ones = torch.ones_like(self.total)
+        self._shape = train.inputs.shape[1:]
+
+    def objective(self, index: Tensor) -> Tensor:
+        """Loss and penalty of each run, (n_runs,), on samples ``index`` (n_runs, n)."""
+        inputs, targets = self.train.take(index.reshape(-1))
+        scores = self.stack(inputs.view(*index.shape, *self._shape))
+        losses = self.losses(scores, targets.view(index.shape))
+        return losses if self.penalty is None else losses + self.penalty(self.stack.leaves)
+
+    def step(self, index: Tensor) -> None:
+        """One step of every run."""
+        objective = self.objective(index)
+        self.optimizer.zero_grad(set_to_none=True)
+        objective.backward(self._ones)
+        if self.max_grad_norm is not None:
+            clip_by_run(self.trainable, self.max_grad_norm)
+        self.optimizer.step()
+        self.total += objective.detach()
+
+
+def train_stack(
+    runs: Sequence[Run],
+    models: Sequence[nn.Module],
+    recipe: Recipe,
+    regularizer: Regularizer,
+    train: TensorSource,
+    test: TensorSource,
+    device: str,
+) -> list[Trained | Exception]:
+    """Train runs of one regularizer as one model, and predict the test set with each.
+
+    Returns
+    -------
+    list
+        For each run its labels and losses, or what went wrong with it alone.
+    """
+    if len(runs) == 1:  # axes of length 1 are computed along other paths, with other rounding
+        twin = [*models, copy.deepcopy(models[0])]
+        pair = train_stack([*runs, *runs], twin, recipe, regularizer, train, test, device)
+        return pair[:1]
+    stack = make_stack(models)
+    graphed = device.startswith("cuda") and isinstance(recipe.optimizer, str)
+    training = StackTraining(stack, recipe, regularizer, train, graphed)
+    step = GraphedStep(training) if graphed else training.step
+    orders = [torch_generator(run.seeds, "data_order") for run in runs]
+    base_rates = [float(group["lr"]) for group in training.optimizer.param_groups]
+    steps = steps_per_epoch(recipe, train.n_samples)
+    rate_factor = recipe.learning_rate_factor
+    history: list[list[float]] = []
+    stack.train()
+    for epoch in range(recipe.epochs):
+        order = torch.stack([epoch_order(each, train.n_samples) for each in orders]).to(device)
+        training.total.zero_()
+        for number, index in enumerate(order.split(recipe.batch_size, dim=1)[:steps]):
+            if recipe.schedule != "constant":
+                factor = rate_factor((epoch * steps + number) / (recipe.epochs * steps))
+                set_rates(training.optimizer, [rate * factor for rate in base_rates])
+            step(index)
+        history.append((training.total / steps).tolist())
+    labels = predict(stack, test, device)
+    return [
+        _outcome([losses[run] for losses in history], labels[run], recipe)
+        for run in range(len(runs))
+    ]
+
+
+def _outcome(losses: list[float], labels: Labels | None, recipe: Recipe) -> Trained | Exception:
+    for epoch, loss in enumerate(losses):
+        if not math.isfinite(loss):
+            return diverged(loss, epoch, recipe)
+    return not_finite() if labels is None else Trained(labels, tuple(losses))
+
+
+@torch.no_grad()
+def predict(stack: Stack, test: TensorSource, device: str) -> list[Labels | None]:
+    """Labels (n_samples,) of each run, smallest integer type; None where its scores are not finite."""
+    stack.train(False)
+    size = max(1, _EVALUATION_ELEMENTS // max(test.inputs[0].numel() * stack.n_runs, 1))
+    parts, finite = [], torch.ones(stack.n_runs, dtype=torch.bool, device=device)
+    n_classes = 1
+    for inputs in test.inputs.split(size):
+        scores = stack(inputs.unsqueeze(0).expand(stack.n_runs, *inputs.shape))
+        finite &= torch.isfinite(scores).flatten(1).all(1)
+        n_classes = scores.shape[-1]
+        parts.append(scores.argmax(dim=-1))
+    labels = torch.cat(parts, dim=1).cpu().numpy().astype(smallest_dtype(n_classes))
+    return [row if fine else None for row, fine in zip(labels, finite.tolist(), strict=True)]

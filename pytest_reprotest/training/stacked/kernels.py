@@ -1,0 +1,258 @@
+"""Operations on stacked weights, each run computed as it would be alone.
+
+Activations of linear layers lie feature by feature in memory, (n_runs, features, n), seen through a
+transposed view: then forward, both gradients and the narrow last layer are each one fast batched product,
+and no weight is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Dims = tuple[int | None, ...]
+Update = Callable[[Tensor, Tensor, Tensor], None]
+
+_LINE = 64  # bytes of a cache line
+
+
+def linear(
+    inputs: Tensor, weight: Tensor, bias: Tensor | None, update: Update | None = None
+) -> Tensor:
+    """Linear layers of all runs.
+
+    Parameters
+    ----------
+    inputs : tensor (n_runs, …, in)
+    weight : tensor (n_runs, out, in)
+    bias : tensor (n_runs, out) or None
+    update : callable, optional
+        In place of giving the weight a gradient G·X, called with (weight, G (n_runs, out, n),
+        X (n_runs, n, in)) in the backward pass, to update the weight there and then.
+
+    Returns
+    -------
+    tensor (n_runs, …, out), contiguous as (n_runs, out, n)
+
+    >>> linear(torch.ones(2, 3, 4), torch.ones(2, 5, 4), torch.zeros(2, 5)).shape
+    torch.Size([2, 3, 5])
+    """
+    flat = inputs if inputs.dim() == 3 else inputs.reshape(len(inputs), -1, inputs.shape[-1])
+    outputs: Tensor = _Product.apply(flat, weight, bias, update)  # type: ignore[no-untyped-call]
+    if inputs.dim() == 3:
+        return outputs
+    return outputs.reshape(*inputs.shape[:-1], weight.shape[1])
+
+
+class _Product(torch.autograd.Function):
+    """inputs · weightᵀ + bias for every run; torch's own backward would copy to other layouts."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None, update: Update | None
+    ) -> Tensor:
+        ctx.inputs, ctx.weight, ctx.update = _aligned(inputs), _aligned(weight), update
+        shape = (len(inputs), inputs.shape[1], weight.shape[1])
+        outputs = _aligned_empty(shape, weight, by_column=True)  # no view: relu_ may follow
+        _multiply(ctx.weight, ctx.inputs.mT, bias, outputs.mT)
+        return outputs
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        by_feature = _aligned(gradient.mT)
+        wanted = ctx.needs_input_grad
+        inward = _product(ctx.weight.mT, by_feature).mT if wanted[0] else None
+        shift = by_feature.sum(2) if wanted[2] else None
+        if not wanted[1]:
+            return inward, None, shift, None
+        if ctx.update is not None:
+            ctx.update(ctx.weight, by_feature, ctx.inputs)
+            return inward, None, shift, None
+        return inward, _product(by_feature, ctx.inputs), shift, None
+
+
+def _product(first: Tensor, second: Tensor) -> Tensor:
+    """Matrix products of all runs, (n_runs, a, b) · (n_runs, b, c)."""
+    outputs = _aligned_empty((len(first), first.shape[1], second.shape[2]), first)
+    _multiply(first, second, None, outputs)
+    return outputs
+
+
+def _multiply(first: Tensor, second: Tensor, bias: Tensor | None, outputs: Tensor) -> None:
+    if bias is None:
+        torch.bmm(first, second, out=outputs)
+    else:
+        torch.baddbmm(bias.unsqueeze(2), first, second, out=outputs)
+
+
+def is_aligned(tensor: Tensor) -> bool:
+    """Whether the matrices of all runs begin on a cache line, so that all are computed alike.
+
+    The CPU's matrix product rounds differently by where its operands begin in memory: without this, the
+    bits of a run would depend on its slot.
+    """
+    return tensor.device.type != "cpu" or tensor.stride(0) * tensor.element_size() % _LINE == 0
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    if is_aligned(tensor):
+        return tensor
+    by_column = tensor.stride(1) == 1 and tensor.stride(2) != 1
+    return _aligned_empty(tuple(tensor.shape), tensor, by_column).copy_(tensor)
+
+
+def _aligned_empty(shape: tuple[int, ...], like: Tensor, by_column: bool = False) -> Tensor:
+    """Matrices that each begin on a cache line, with a gap behind each where need be."""
+    _, rows, columns = shape
+    size = rows * columns
+    if like.device.type == "cpu":
+        unit = _LINE // like.element_size()
+        size = -(-size // unit) * unit
+    strides = (size, 1, rows) if by_column else (size, columns, 1)
+    return torch.empty_strided(shape, strides, dtype=like.dtype, device=like.device)
+
+
+def batch_norm(
+    inputs: Tensor,
+    running: tuple[Tensor, Tensor] | None,
+    affine: tuple[Tensor, Tensor] | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Batch normalization over features of all runs.
+
+    Statistics over the batch are those of ``layer_norm`` along the other axis, which computes every row
+    alone; torch's own batch norm takes blocks of features, so its rounding would depend on the neighbours.
+
+    Parameters
+    ----------
+    inputs : tensor (n_runs, n, features)
+    running : pair of tensors (n_runs, features) or None
+        Running mean and unbiased variance, updated in place in training.
+    affine : pair of tensors (n_runs, features) or None
+        Weight and bias.
+    """
+    by_feature = inputs.mT
+    samples = inputs.shape[1]
+    if training or running is None:
+        if samples < 2:
+            raise ValueError(
+                f"batch normalization needs more than 1 sample in training, got {samples}"
+            )
+        outputs, mean, deviation = torch.native_layer_norm(by_feature, (samples,), None, None, eps)
+        if running is not None:
+            variance = (deviation.detach().reciprocal().square() - eps).clamp(min=0.0)
+            running[0].lerp_(mean.detach().squeeze(-1), momentum)
+            running[1].lerp_(variance.squeeze(-1) * (samples / (samples - 1)), momentum)
+    else:
+        scale = (running[1] + eps).rsqrt().unsqueeze(2)
+        outputs = (by_feature - running[0].unsqueeze(2)) * scale
+    if affine is not None:
+        outputs = torch.addcmul(affine[1].unsqueeze(2), outputs, affine[0].unsqueeze(2))
+    return outputs.mT
+
+
+def _leading(tensor: Tensor, dim: int | None, n_runs: int) -> Tensor:
+    """The tensor with its run axis in front; one without is shared by all runs."""
+    if dim is None:
+        return tensor.unsqueeze(0).expand(n_runs, *tensor.shape)
+    return tensor.movedim(dim, 0)
+
+
+class _UnderVmap(torch.autograd.Function):
+    """A function whose vmap rule is all there is to it: it is called under vmap only."""
+
+    @classmethod
+    def call(cls, *arguments: Any) -> Tensor:
+        """Apply, typed."""
+        outputs: Tensor = cls.apply(*arguments)  # type: ignore[no-untyped-call]
+        return outputs
+
+    @staticmethod
+    def forward(*_: Any) -> Any:
+        raise NotImplementedError
+
+    @staticmethod
+    def setup_context(*_: Any) -> None:
+        return None
+
+
+class Linear(_UnderVmap):
+    """``functional.linear`` under vmap as one ``baddbmm``."""
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Dims, inputs: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, int]:
+        """Lower to the physical kernel."""
+        runs: int = info.batch_size
+        stacked = _leading(weight, in_dims[1], runs)
+        shift = None if bias is None else _leading(bias, in_dims[2], runs)
+        return linear(_leading(inputs, in_dims[0], runs), stacked, shift), 0
+
+
+class BatchNorm(_UnderVmap):
+    """Batch normalization of (n, features) under vmap."""
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: Dims,
+        inputs: Tensor,
+        mean: Tensor | None,
+        variance: Tensor | None,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        *settings: Any,
+    ) -> tuple[Tensor, int]:
+        """Lower to the physical kernel."""
+        runs: int = info.batch_size
+        batch, *rest = (
+            None if tensor is None else _leading(tensor, dim, runs)
+            for tensor, dim in zip((inputs, mean, variance, weight, bias), in_dims[:5], strict=True)
+        )
+        running, affine = (
+            None if first is None or second is None else (first, second)
+            for first, second in (rest[:2], rest[2:])
+        )
+        assert batch is not None
+        return batch_norm(batch, running, affine, *settings), 0
+
+
+class Convolution(_UnderVmap):
+    """A convolution under vmap, run by run.
+
+    A grouped convolution over all runs takes other paths for other numbers of runs, so its rounding would
+    depend on the neighbours; on a CPU it is no faster either.
+    """
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: Dims,
+        inputs: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
+    ) -> tuple[Tensor, int]:
+        """Convolve each run on its own."""
+        runs: int = info.batch_size
+        convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[weight.dim() - 4]
+        images, kernels = (
+            _leading(tensor, dim, runs)
+            for tensor, dim in ((inputs, in_dims[0]), (weight, in_dims[1]))
+        )
+        shifts = [None] * runs if bias is None else list(_leading(bias, in_dims[2], runs))
+        outputs = [
+            convolve(images[run], kernels[run], shifts[run], stride, padding, dilation, groups)
+            for run in range(runs)
+        ]
+        return torch.stack(outputs), 0

@@ -1,0 +1,41 @@
+import pytest
+
+import pytest_reprotest
+from pytest_reprotest import errors
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (errors.OptionError, ValueError),
+        (errors.DataError, ValueError),
+        (errors.TrainingError, RuntimeError),
+        (errors.RegularizerRefused, Exception),
+    ],
+)
+def test_every_error_is_a_reprotest_error_and_a_fitting_builtin(kind, builtin):
+    assert issubclass(kind, errors.ReprotestError)
+    assert issubclass(kind, builtin)
+
+
+def test_a_refusal_is_not_a_wrong_value():
+    assert not issubclass(errors.RegularizerRefused, (ValueError, RuntimeError))
+
+
+def test_the_closest_name_is_proposed_and_a_distant_one_is_not():
+    assert errors.did_you_mean("weigth_decay", ["dropout", "weight_decay"]) == (
+        " Did you mean 'weight_decay'?"
+    )
+    assert errors.did_you_mean("zebra", ["dropout", "weight_decay"]) == ""
+    assert errors.did_you_mean("dropout", iter(["dropout"])) == " Did you mean 'dropout'?"
+
+
+def test_the_package_gives_its_public_names_on_first_use():
+    for name in pytest_reprotest.__all__:
+        assert getattr(pytest_reprotest, name).__name__ == name
+    assert dir(pytest_reprotest) == sorted(pytest_reprotest.__all__)
+
+
+def test_the_package_has_no_other_names():
+    with pytest.raises(AttributeError, match="has no attribute 'adit'"):
+        pytest_reprotest.adit  # noqa: B018

@@ -1,0 +1,227 @@
+import numpy as np
+import pytest
+
+from pytest_reprotest import options
+from pytest_reprotest.errors import OptionError
+from pytest_reprotest.options import CALL, COMMAND_LINE, INI, MARKER, resolve
+from pytest_reprotest.regularizers import by_hand, weight_decay
+from pytest_reprotest.seeds import SOURCES
+
+# --- reading values -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [
+        ("runs", 2, 2),
+        ("runs", " 10 ", 10),
+        ("runs", np.int64(3), 3),
+        ("seed", "0", 0),
+        ("seed", 2**70, 2**70),
+        ("vary", "all", SOURCES),
+        ("vary", "none", ()),
+        ("vary", "noise, init", ("init", "noise")),
+        ("vary", ["data_order"], ("data_order",)),
+        ("vary", {"init"}, ("init",)),
+        ("vary", ("all",), SOURCES),
+        ("device", "cuda:1", "cuda:1"),
+        ("engine", "stacked", "stacked"),
+        ("regularizers", "none,dropout", ("none,dropout",)),
+        ("regularizers", ["none", "dropout"], ("none", "dropout")),
+        ("regularizers", weight_decay(1e-3), (weight_decay(1e-3),)),
+        ("baseline", " none ", "none"),
+        ("report_only", "Yes", True),
+        ("report_only", "off", False),
+        ("report_only", True, True),
+        ("min_accuracy", {"none": "0.5"}, {"none": 0.5}),
+    ],
+)
+def test_values_are_read(key, value, read):
+    assert options.read(COMMAND_LINE, {key: value}) == {key: read}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("runs", 1, "got 1; expected at least 2 runs, since a pair is compared"),
+        ("runs", "-3", "got '-3'; expected at least 2 runs"),
+        ("runs", "ten", "got 'ten'; expected an integer"),
+        ("runs", "2.5", "got '2.5'; expected an integer"),
+        ("runs", 5.0, "got 5.0 (float); expected an integer"),
+        ("runs", True, "got True (bool); expected an integer"),
+        ("seed", -1, "got -1; expected a seed of 0 or more"),
+        ("seed", "", "got ''; expected an integer"),
+        ("vary", "inti", "unknown variance source 'inti'"),
+        ("vary", "init,,noise", "unknown variance source ''"),
+        ("vary", "all,init", "expected 'all' or 'none' alone"),
+        ("vary", [], "got an empty list; expected 'none' or any of init, data_order, noise"),
+        ("vary", 3, "got 3; expected 'all', 'none' or any of init, data_order, noise, as text or"),
+        ("vary", [1], "got [1]; expected 'all', 'none' or any of"),
+        ("device", "gpu", "got 'gpu'; expected auto, cpu, cuda, cuda:N"),
+        ("device", "cdua", "Did you mean 'cuda'?"),
+        ("device", "cuda:", "got 'cuda:'; expected auto"),
+        ("device", 0, "got 0; expected auto, cpu"),
+        ("engine", "stack", "got 'stack'; expected auto, stacked, sequential. Did you mean"),
+        ("regularizers", " ", "got an empty text; expected names such as 'none,dropout', or 'all'"),
+        ("regularizers", [], "got an empty list; expected at least one regularizer"),
+        ("baseline", "", "got ''; expected the name of a regularizer, such as 'none'"),
+        ("baseline", 3, "got 3; expected the name of a regularizer"),
+        ("report_only", "maybe", "got 'maybe'; expected true or false"),
+        ("max_prediction_difference", 6, "For 6% write 0.06."),
+    ],
+)
+def test_impossible_values_are_refused_as_the_user_wrote_them(key, value, message):
+    with pytest.raises(OptionError) as refusal:
+        options.read(COMMAND_LINE, {key: value})
+    assert message in str(refusal.value)
+    assert str(refusal.value).startswith(f"--repro-{key.replace('_', '-')}")
+
+
+@pytest.mark.parametrize(
+    ("origin", "start"),
+    [
+        (COMMAND_LINE, "--repro-runs=1: got 1"),
+        (INI, "ini option repro_runs = 1: got 1"),
+        (MARKER, "reproducibility(runs=1): got 1"),
+        (CALL, "runs=1: got 1"),
+    ],
+)
+def test_a_refusal_begins_with_the_option_as_it_is_spelled_there(origin, start):
+    with pytest.raises(OptionError) as refusal:
+        options.read(origin, {"runs": 1})
+    assert str(refusal.value).startswith(start)
+
+
+def test_a_switch_is_spelled_without_a_value():
+    assert options.spelled(COMMAND_LINE, "report_only", True) == "--repro-report-only"
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("run", " Did you mean 'runs'?"),
+        ("max_predicton_difference", " Did you mean 'max_prediction_difference'?"),
+        ("epochs", ""),
+    ],
+)
+def test_a_keyword_that_a_marker_does_not_have_is_refused(key, hint):
+    with pytest.raises(OptionError) as refusal:
+        resolve(marker={key: "cpu"})
+    message = str(refusal.value)
+    assert message.startswith(
+        f"reproducibility() got an unknown keyword '{key}'; expected any of runs"
+    )
+    assert message.endswith("." + hint)
+
+
+def test_a_keyword_of_the_session_is_refused_on_a_marker_with_the_place_to_set_it():
+    for key, flag in (("device", "--repro-device"), ("report_only", "--repro-report-only")):
+        with pytest.raises(OptionError) as refusal:
+            resolve(marker={key: "cpu"})
+        assert str(refusal.value) == (
+            f"reproducibility({key}=...) can't be set on the marker; use {flag}, or repro_{key} in the "
+            "ini file"
+        )
+
+
+def test_a_value_of_none_is_not_given():
+    assert resolve({"runs": None}, {"runs": 3, "seed": None}) == resolve(marker={"runs": 3})
+
+
+# --- precedence ---------------------------------------------------------------------------------
+
+GIVEN = {INI: {"seed": "1"}, MARKER: {"seed": 2}, COMMAND_LINE: {"seed": "3"}}
+
+
+@pytest.mark.parametrize(
+    ("sources", "seed", "origin"),
+    [
+        ((), 0, "default"),
+        ((INI,), 1, INI),
+        ((INI, MARKER), 2, MARKER),
+        ((INI, COMMAND_LINE), 3, COMMAND_LINE),
+        ((MARKER, COMMAND_LINE), 3, COMMAND_LINE),
+        ((INI, MARKER, COMMAND_LINE), 3, COMMAND_LINE),
+    ],
+)
+def test_command_line_over_marker_over_ini_over_default(sources, seed, origin):
+    given = {key.replace(" ", "_"): GIVEN[key] for key in sources}
+    found = resolve(**given)
+    assert (found.seed, found.origin("seed")) == (seed, origin)
+
+
+def test_the_defaults():
+    found = resolve()
+    assert (found.runs, found.regularizers, found.baseline, found.seed) == (5, ("none",), None, 0)
+    assert (found.vary, found.device, found.engine) == (SOURCES, "auto", "auto")
+    assert (found.report_only, found.bounds.limits("none")) == (False, ())
+    assert found.origin("anything") == "default"
+
+
+def test_each_value_keeps_its_own_origin():
+    found = resolve({"runs": 3}, {"vary": "init"}, {"device": "cpu"})
+    assert [found.origin(key) for key in ("runs", "vary", "device", "seed")] == [
+        COMMAND_LINE,
+        MARKER,
+        INI,
+        "default",
+    ]
+
+
+def test_the_arguments_of_a_call_may_say_all_that_a_command_line_may():
+    found = resolve(call={"device": "cpu", "report_only": True, "runs": 3, "min_accuracy": 0.5})
+    assert (found.device, found.report_only, found.runs) == ("cpu", True, 3)
+    assert [limit.value for limit in found.bounds.limits("none")] == [0.5]
+    assert {found.origin(key) for key in ("device", "report_only", "runs")} == {CALL}
+
+
+# --- precedence of thresholds -------------------------------------------------------------------
+
+NAME = "max_prediction_difference"
+
+
+@pytest.mark.parametrize(
+    ("command_line", "marker", "ini", "limit", "origin"),
+    [
+        (None, None, 0.1, 0.1, INI),
+        (None, 0.2, 0.1, 0.2, MARKER),  # a marker may loosen the ini file's
+        (0.2, None, 0.1, 0.2, COMMAND_LINE),  # and so may a command line
+        (0.05, None, 0.1, 0.05, COMMAND_LINE),
+        (0.05, 0.2, None, 0.05, COMMAND_LINE),
+        (0.3, 0.2, None, 0.2, MARKER),  # but not a marker's
+        (0.3, 0.2, 0.1, 0.2, MARKER),
+        (0.2, 0.2, None, 0.2, COMMAND_LINE),
+    ],
+)
+def test_a_command_line_loosens_an_ini_file_s_threshold_and_no_marker_s(
+    command_line, marker, ini, limit, origin
+):
+    found = resolve({NAME: command_line}, {NAME: marker}, {NAME: ini})
+    assert [limit.value for limit in found.bounds.limits("none")] == [limit]
+    assert found.origin(NAME) == origin
+
+
+@pytest.mark.parametrize("switch", [{"command_line": True}, {"ini": "true"}])
+def test_report_only_lets_the_command_line_loosen_and_says_nothing(switch):
+    sources = {"command_line": {NAME: "0.3"}, "marker": {NAME: 0.2}}
+    for source, value in switch.items():
+        sources.setdefault(source, {})["report_only"] = value
+    found = resolve(**sources)
+    assert [limit.value for limit in found.bounds.limits("none")] == [0.3]
+    assert found.origin(NAME) == COMMAND_LINE
+    assert found.bounds.not_loosened() == ()
+
+
+def test_a_command_line_takes_report_only_back():
+    found = resolve({"report_only": "false", NAME: 0.3}, {NAME: 0.2}, {"report_only": "true"})
+    assert not found.report_only
+    assert [limit.value for limit in found.bounds.limits("none")] == [0.2]
+
+
+# --- regularizers -------------------------------------------------------------------------------
+
+
+def test_a_marker_s_objects_stay_known_whatever_the_command_line_picks():
+    found = resolve({"regularizers": "mixup"}, {"regularizers": ["none", by_hand("mixup")]})
+    assert found.regularizers == ("mixup",)
+    assert found.offered == (by_hand("mixup"),)

@@ -1,0 +1,171 @@
+import math
+
+import numpy as np
+import pytest
+
+from pytest_reprotest.errors import OptionError
+from pytest_reprotest.thresholds import THRESHOLDS, Bounds, Limit, read_threshold
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [0.25, "0.25", " 0.25 ", np.float32(0.25)])
+def test_a_number_is_read_in_every_spelling(value):
+    assert read_threshold("max_prediction_difference", value) == 0.25
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_the_ends_of_the_range_are_allowed(name):
+    lowest = THRESHOLDS[name].lowest
+    assert read_threshold(name, lowest) == lowest
+    assert read_threshold(name, 1) == 1.0
+
+
+def test_effective_accuracy_may_be_bounded_below_zero_and_nothing_else():
+    assert read_threshold("min_effective_accuracy", -0.5) == -0.5
+    for name in set(THRESHOLDS) - {"min_effective_accuracy"}:
+        with pytest.raises(OptionError, match="a fraction of test samples between 0 and 1"):
+            read_threshold(name, -0.5)
+
+
+def test_a_mapping_is_read_number_by_number():
+    read = read_threshold("min_accuracy", {"none": "0.9", "dropout": 1})
+    assert read == {"none": 0.9, "dropout": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (True, "got True (bool); expected a fraction of test samples between 0 and 1"),
+        ("high", "got 'high' (str); expected a fraction"),
+        ([0.1], "got [0.1] (list); expected a fraction"),
+        (10**400, "(int); expected a fraction"),
+        (math.nan, "got nan; expected a fraction"),
+        (math.inf, "got inf; expected a fraction"),
+        (-0.1, "got -0.1; expected a fraction"),
+        ("1e9", "got '1e9'; expected a fraction of test samples between 0 and 1."),
+        (6, "got 6; expected a fraction of test samples between 0 and 1. For 6% write 0.06."),
+        ({}, "got an empty mapping; expected regularizer names with a number each"),
+        ({"none": 2.5}, "got 2.5; expected a fraction of test samples between 0 and 1. For 2.5%"),
+        ({"none": None}, "got None (NoneType); expected a fraction"),
+    ],
+)
+def test_impossible_thresholds_are_refused(value, message):
+    with pytest.raises(OptionError) as refusal:
+        read_threshold("max_prediction_difference", value)
+    assert message in str(refusal.value)
+
+
+# --- one limit ----------------------------------------------------------------------------------
+
+
+def test_a_limit_holds_where_the_statistic_equals_it():
+    upper = THRESHOLDS["max_prediction_difference"]
+    lower = THRESHOLDS["min_accuracy"]
+    assert [upper.holds(value, 0.1) for value in (0.05, 0.1, 0.11)] == [True, True, False]
+    assert [lower.holds(value, 0.1) for value in (0.05, 0.1, 0.11)] == [False, True, True]
+
+
+def test_nothing_holds_for_what_is_not_a_number():
+    assert not any(kind.holds(math.nan, 0.5) for kind in THRESHOLDS.values())
+
+
+def test_limits_are_short_in_the_table():
+    limits = [
+        Limit("max_prediction_difference", 0.06),
+        Limit("min_effective_accuracy", -0.5),
+        Limit("min_accuracy", 1.0),
+        Limit("max_accuracy_std", 0.0125),
+    ]
+    assert [str(limit) for limit in limits] == ["PD≤0.06", "ETA≥-0.5", "acc≥1", "acc SD≤0.0125"]
+    assert limits[0].kind is THRESHOLDS["max_prediction_difference"]
+
+
+# --- marker and command line --------------------------------------------------------------------
+
+
+def values(bounds, regularizer="none"):
+    return {limit.name: limit.value for limit in bounds.limits(regularizer)}
+
+
+@pytest.mark.parametrize(
+    ("name", "standing", "command", "tightened"),
+    [
+        ("max_prediction_difference", 0.1, 0.05, 0.05),
+        ("max_prediction_difference", 0.1, 0.2, 0.1),
+        ("max_accuracy_std", 0.1, 0.2, 0.1),
+        ("min_effective_accuracy", 0.8, 0.9, 0.9),
+        ("min_effective_accuracy", 0.8, 0.7, 0.8),
+        ("min_accuracy", 0.8, 0.8, 0.8),
+        ("min_accuracy", 0.8, None, 0.8),
+        ("min_accuracy", None, 0.8, 0.8),
+    ],
+)
+def test_a_command_line_tightens_and_does_not_loosen(name, standing, command, tightened):
+    assert values(Bounds({name: standing}, {name: command})) == {name: tightened}
+
+
+@pytest.mark.parametrize("command", [0.05, 0.2])
+def test_a_command_line_replaces_where_nothing_fails_by_it(command):
+    name = "max_prediction_difference"
+    assert values(Bounds({name: 0.1}, {name: command}, command_wins=True)) == {name: command}
+
+
+def test_a_mapping_bounds_the_regularizers_it_names_and_the_command_line_all():
+    name = "max_prediction_difference"
+    mapping = {"dropout": 0.1, "adam": 0.01}
+    assert values(Bounds({name: mapping}), "dropout") == {name: 0.1}
+    assert values(Bounds({name: mapping}), "none") == {}
+    both = Bounds({name: mapping}, {name: 0.05})
+    assert [values(both, label)[name] for label in ("dropout", "adam", "none")] == [
+        0.05,
+        0.01,
+        0.05,
+    ]
+
+
+def test_limits_come_in_one_order():
+    given = {name: 0.5 for name in reversed(THRESHOLDS)}
+    assert [limit.name for limit in Bounds(given).limits("none")] == list(THRESHOLDS)
+
+
+def test_the_regularizers_that_mappings_name_are_known():
+    bounds = Bounds({"min_accuracy": {"none": 0.5, "adam": 0.6}, "max_accuracy_std": 0.1})
+    assert bounds.named() == {"min_accuracy": ("none", "adam")}
+
+
+def test_a_command_line_that_could_not_loosen_is_told_so():
+    name = "max_prediction_difference"
+    assert Bounds({name: 0.1}, {name: 0.2}).not_loosened() == (
+        "--repro-max-prediction-difference=0.2 is looser than the marker's 0.1, which stands; "
+        "--repro-report-only reports against it without failing.",
+    )
+    assert Bounds({name: 0.1}, {name: 0.2}).kept() == (name,)
+
+
+def test_so_is_one_that_could_not_loosen_part_of_a_mapping():
+    bounds = Bounds(
+        {"min_effective_accuracy": {"none": 0.9, "adam": 0.95, "dropout": 0.5}},
+        {"min_effective_accuracy": 0.8},
+    )
+    assert bounds.not_loosened() == (
+        "--repro-min-effective-accuracy=0.8 is looser than the marker's 0.9 for 'none' and 0.95 for "
+        "'adam', which stands; --repro-report-only reports against it without failing.",
+    )
+    assert bounds.kept() == ()  # it applies to the others
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        Bounds(),
+        Bounds({"min_accuracy": 0.9}),
+        Bounds({}, {"min_accuracy": 0.9}),
+        Bounds({"min_accuracy": 0.9}, {"min_accuracy": 0.9}),
+        Bounds({"min_accuracy": 0.9}, {"min_accuracy": 0.95}),
+        Bounds({"min_accuracy": 0.9}, {"min_accuracy": 0.5}, command_wins=True),
+    ],
+)
+def test_nothing_is_told_where_the_command_line_does_as_it_was_asked(bounds):
+    assert bounds.not_loosened() == ()
+    assert bounds.kept() == ()

@@ -1,0 +1,419 @@
+from __future__ import annotations
+
+import itertools
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_training import SEQUENTIAL, blobs, make_mlp, some_runs, trained, trainer_of
+from torch import nn
+from torch.nn import functional
+
+from pytest_reprotest import audit
+from pytest_reprotest.errors import DataError, RegularizerRefused, TrainingError
+from pytest_reprotest.interfaces import Placement
+from pytest_reprotest.regularizers import (
+    batch_norm,
+    dropout,
+    group_norm,
+    momentum,
+    none,
+    orthogonal,
+    residual,
+    weight_decay,
+)
+
+STACKED = Placement("cpu", "stacked", 3)
+
+
+def prepare(trainer, *regularizers, asked=SEQUENTIAL):
+    return trainer.prepare(regularizers or (none(),), asked, 3)
+
+
+def refused(error=TrainingError, regularizers=(none(),), **arguments) -> str:
+    with pytest.raises(error) as info:
+        prepare(trainer_of(**arguments), *regularizers)
+    return str(info.value)
+
+
+# --- what it is made of -----------------------------------------------------------------------------
+
+
+def test_the_true_labels_are_those_of_the_test_set():
+    assert trainer_of().y_true.tolist() == [0, 1, 2] * 10
+
+
+def test_it_describes_recipe_and_sizes_as_json_primitives():
+    described = trainer_of(schedule="cosine").describe()
+    assert described == {
+        "model_factory": "make_mlp",
+        "epochs": 2,
+        "batch_size": 16,
+        "optimizer": "sgd",
+        "lr": 0.1,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+        "loss": "cross_entropy",
+        "schedule": "cosine",
+        "max_grad_norm": None,
+        "drop_last": False,
+        "threads": 1,
+        "n_train": 48,
+        "n_test": 30,
+    }
+
+
+def test_a_factory_without_a_name_is_described_by_its_repr():
+    class Maker:
+        def __call__(self):
+            return make_mlp()
+
+        def __repr__(self):
+            return "Maker()"
+
+    assert trainer_of(Maker()).describe()["model_factory"] == "Maker()"
+
+
+def test_a_wrong_factory_is_refused_at_once():
+    with pytest.raises(TrainingError, match=r"^got a model \(Sequential\) in place of a model factory"):
+        trainer_of(make_mlp())
+
+
+def test_arrays_and_tensors_train_alike():
+    inputs, targets = blobs()
+    pairs = [
+        (inputs, targets),
+        (inputs.numpy(), targets.numpy()),
+        (inputs.numpy().astype("float64"), targets.numpy().astype("int32")),
+        (inputs.tolist(), targets.tolist()),
+        torch.utils.data.TensorDataset(inputs, targets),
+        torch.utils.data.Subset(torch.utils.data.TensorDataset(inputs, targets), range(48)),
+    ]
+    losses = {trained(trainer_of(train=pair), some_runs(1))[0].losses for pair in pairs}
+    assert len(losses) == 1
+
+
+def test_data_is_moved_once():
+    trainer = trainer_of()
+    first = trainer._on("cpu")
+    assert trainer._on("cpu")[0] is first[0]
+    assert trainer._on("meta")[0].inputs.device.type == "meta"
+
+
+# --- prepare ----------------------------------------------------------------------------------------
+
+
+def test_what_fits_is_prepared_without_refusals():
+    prepared = prepare(trainer_of(), none(), dropout(), batch_norm(), weight_decay())
+    assert prepared.refusals == {}
+    assert prepared.placement == SEQUENTIAL
+
+
+def test_each_refusal_is_kept_with_its_reason_and_the_rest_goes_on():
+    def make():
+        return nn.Sequential(nn.Linear(6, 7), nn.ReLU(), nn.Linear(7, 3))
+
+    prepared = prepare(trainer_of(make), none(), residual(), group_norm(), dropout())
+    assert list(prepared.refusals) == ["residual", "group_norm"]
+    assert prepared.refusals["residual"].startswith("'residual' needs a hidden layer whose output")
+    assert prepared.refusals["group_norm"].endswith("its divisors are [1, 7], e.g. group_norm(7)")
+
+
+def test_inputs_of_a_wrong_shape_are_told_with_their_shape():
+    told = refused(train=(torch.rand(48, 5), torch.arange(48) % 3), test=(torch.rand(6, 5), torch.arange(6) % 3))
+    assert told.startswith(
+        "'none': a first step on a small batch raised RuntimeError: mat1 and mat2 shapes cannot be multiplied"
+    )
+    assert told.endswith("\n  inputs are torch.float32 of shape (n, 5)")
+
+
+def test_inputs_of_a_wrong_dtype_are_told_with_their_dtype():
+    inputs, targets = blobs()
+    told = refused(train=(inputs.double(), targets), test=(inputs.double(), targets))
+    assert "a first step on a small batch raised RuntimeError" in told
+    assert told.endswith("\n  inputs are torch.float64 of shape (n, 6)")
+
+
+def test_an_exception_in_the_model_is_told_with_the_users_line():
+    class Net(nn.Linear):
+        def forward(self, inputs):
+            raise KeyError("tokens")
+
+    told = refused(factory=lambda: Net(6, 3))
+    assert "raised KeyError: 'tokens'\n  at " in told
+    assert 'in forward: raise KeyError("tokens")' in told
+
+
+def test_errors_of_ours_keep_their_kind_and_name_the_regularizer():
+    told = refused(DataError, factory=lambda: nn.Linear(6, 2))
+    assert told.startswith("'none': labels outside the classes: the largest label is 2")
+
+
+def test_the_labels_of_the_test_set_count_too():
+    told = refused(
+        DataError,
+        factory=lambda: nn.Linear(6, 3),
+        test=(torch.rand(5, 6), torch.arange(5)),
+    )
+    assert "the largest label is 4, the model gives scores for 3 classes" in told
+
+
+def test_exceptions_of_the_users_loss_and_optimizer_are_told():
+    def loss(outputs, targets):
+        raise ValueError("no loss today")
+
+    assert 'in loss: raise ValueError("no loss today")' in refused(loss=loss)
+
+    def optimizer(parameters):
+        return torch.optim.SGD(parameters, lr=-1)
+
+    told = refused(optimizer=optimizer)
+    assert "ValueError: Invalid learning rate: -1" in told
+    assert "in optimizer: return torch.optim.SGD(parameters, lr=-1)" in told
+
+
+def test_a_last_batch_of_one_sample_is_told_before_training():
+    told = refused(train=blobs(33), regularizers=(batch_norm(),))
+    assert told.startswith("'batch_norm': the last batch of an epoch holds 1 sample (33 samples, batch_size=16)")
+    assert told.endswith("Set drop_last=True, or another batch_size")
+
+
+def test_lazy_modules_are_prepared_and_trained():
+    trainer = trainer_of(lambda: nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3)))
+    assert prepare(trainer, dropout()).refusals == {}
+    outcomes = trained(trainer, some_runs(2))
+    assert outcomes[0].losses != outcomes[1].losses
+
+
+def test_surgery_that_the_model_passes_by_is_a_refusal():
+    class FromAList(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Linear(6, 8), nn.Linear(8, 3)
+            self.steps = [self.body, self.head]
+
+        def forward(self, inputs):
+            return self.steps[1](self.steps[0](inputs))
+
+    prepared = prepare(trainer_of(FromAList), none(), dropout())
+    assert list(prepared.refusals) == ["dropout"]
+    assert "'body', which the model reaches by another way" in prepared.refusals["dropout"]
+
+
+def test_prepare_leaves_no_trace_in_what_is_trained():
+    prepared, fresh = trainer_of(), trainer_of()
+    prepare(prepared, none(), dropout())
+    assert trained(prepared, some_runs(2))[1].losses == trained(fresh, some_runs(2))[1].losses
+
+
+# --- initial weights that can't vary ----------------------------------------------------------------
+
+MINE = make_mlp()
+
+
+def the_same_object():
+    return MINE
+
+
+def self_seeded():
+    torch.manual_seed(0)
+    return make_mlp()
+
+
+@pytest.mark.parametrize("factory", [the_same_object, self_seeded])
+@pytest.mark.parametrize("vary", [("init",), ("init", "data_order", "noise")])
+@pytest.mark.parametrize("placement", [SEQUENTIAL, STACKED])
+def test_initial_weights_that_are_the_same_for_every_seed_fail_where_init_is_to_vary(
+    factory, vary, placement
+):
+    trainer = trainer_of(factory)
+    prepare(trainer)
+    outcomes = trained(trainer, some_runs(3, vary=vary), placement=placement)
+    assert list(outcomes) == [0]
+    assert outcomes[0].labels is None
+    assert outcomes[0].failure.startswith(
+        f"the model factory '{factory.__name__}' gives the same initial weights for every seed, so 'init', "
+        "which is to vary, does not."
+    )
+
+
+@pytest.mark.parametrize("factory", [the_same_object, self_seeded])
+def test_initial_weights_may_be_the_same_where_init_is_not_to_vary(factory):
+    trainer = trainer_of(factory)
+    prepare(trainer)
+    outcomes = trained(trainer, some_runs(3, vary=("data_order",)))
+    assert len({outcome.losses for outcome in outcomes.values()}) == 3
+
+
+def test_an_audit_of_one_model_object_fails_with_the_reason():
+    result = audit(
+        the_same_object, train=blobs(), test=blobs(30, 1), runs=3, epochs=1, batch_size=16, device="cpu"
+    )
+    (reason,) = result["none"].verdict.reasons
+    assert result["none"].verdict.broken
+    assert reason.startswith("run 0 of 'none' (--repro-seed=0) failed: the model factory 'the_same_object'")
+    assert reason.endswith("say vary='data_order,noise'")
+
+
+def test_weights_from_a_generator_of_the_factorys_own_are_refused():
+    def make():
+        model = make_mlp()
+        with torch.no_grad():
+            model[0].bias += torch.from_numpy(np.random.default_rng().random(8))
+        return model
+
+    told = refused(factory=make)
+    assert told == (
+        "'none': the model factory 'make' gave other initial weights for the same seed: it draws on something "
+        "else than the generators of random, numpy.random and torch, or remembers earlier calls. Draw initial "
+        "weights from those generators, which are seeded before each call"
+    )
+
+
+def test_a_factory_that_remembers_its_calls_is_refused():
+    calls = itertools.count()
+
+    def make():
+        return nn.Sequential(nn.Linear(6, 8 + next(calls)), nn.ReLU(), nn.LazyLinear(3))
+
+    assert "gave other initial weights for the same seed" in refused(factory=make)
+
+
+# --- train ------------------------------------------------------------------------------------------
+
+
+def test_an_outcome_holds_labels_losses_and_time():
+    outcome = trained(trainer_of(epochs=3), some_runs(1))[0]
+    assert outcome.failure is None
+    assert outcome.labels.shape == (30,)
+    assert outcome.labels.dtype == np.uint8
+    assert len(outcome.losses) == 3
+    assert outcome.losses[2] < outcome.losses[0]
+    assert outcome.seconds > 0
+
+
+def test_a_failing_run_becomes_an_outcome_and_the_next_runs_are_trained():
+    made = itertools.count()
+
+    def make():
+        if next(made) == 1:
+            raise MemoryError("the second one is too much")
+        return make_mlp()
+
+    outcomes = trained(trainer_of(make), some_runs(3))
+    assert [outcomes[run].failure is None for run in range(3)] == [True, False, True]
+    assert outcomes[1].labels is None
+    assert outcomes[1].failure.startswith("the model factory 'make' raised MemoryError: the second one")
+    assert 'raise MemoryError("the second one is too much")' in outcomes[1].failure
+
+
+def test_the_message_of_an_audit_names_run_seed_and_the_users_line():
+    steps = itertools.count()
+
+    def loss(outputs, targets):
+        if next(steps) == 10:
+            raise ZeroDivisionError("in the middle")
+        return functional.cross_entropy(outputs, targets)
+
+    result = audit(
+        make_mlp,
+        train=blobs(),
+        test=blobs(30, 1),
+        runs=3,
+        seed=7,
+        epochs=2,
+        batch_size=16,
+        loss=loss,
+        device="cpu",
+        engine="sequential",
+    )
+    (reason,) = result["none"].verdict.reasons
+    # one step is taken before training, three in each epoch: the eleventh is the fourth of run 1
+    assert reason.startswith("run 1 of 'none' (--repro-seed=7) failed: ZeroDivisionError: in the middle\n  at ")
+    assert reason.endswith('in loss: raise ZeroDivisionError("in the middle")')
+    assert result["none"].verdict.broken
+    assert not result.passed
+
+
+def guarded(**settings):
+    base = {
+        "train": blobs(),
+        "test": blobs(30, 1),
+        "runs": 2,
+        "epochs": 2,
+        "batch_size": 16,
+        "device": "cpu",
+    }
+    result = audit(settings.pop("factory", make_mlp), **{**base, **settings})
+    assert not result.passed
+    assert result["none"].verdict.broken
+    (reason,) = result["none"].verdict.reasons
+    return reason
+
+
+@pytest.mark.parametrize("engine", ["sequential", "stacked"])
+def test_divergence_fails_an_audit_with_the_run_and_what_to_do(engine):
+    reason = guarded(lr=1e30, epochs=4, engine=engine)
+    assert reason.startswith("run 0 of 'none' (--repro-seed=0) failed: the training loss became ")
+    assert "Lower the learning rate, clip gradients (max_grad_norm=1.0)" in reason
+
+
+class FlawedPrediction(nn.Linear):
+    def forward(self, inputs):
+        scores = super().forward(inputs)
+        return scores if self.training or len(inputs) < 30 else scores / 0.0
+
+
+def test_infinite_scores_fail_an_audit():
+    reason = guarded(factory=lambda: FlawedPrediction(6, 3), engine="sequential")
+    assert reason.startswith("run 0 of 'none' (--repro-seed=0) failed: the model's scores on the test set are NaN")
+
+
+class AlwaysTheFirst(nn.Linear):
+    def forward(self, inputs):
+        scores = super().forward(inputs)
+        return scores + torch.tensor([0.0, 100.0, 0.0])
+
+
+def test_a_constant_predictor_fails_an_audit():
+    reason = guarded(factory=lambda: AlwaysTheFirst(6, 3), lr=1e-6)
+    assert reason.startswith(
+        "constant predictor: run 0 (class 1), run 1 (class 1) predicted one class for all 30 test samples"
+    )
+
+
+def test_an_empty_test_set_is_refused():
+    with pytest.raises(DataError, match=r"^the test set is empty: 0 samples; expected at least 1$"):
+        trainer_of(test=(torch.rand(0, 6), torch.zeros(0, dtype=torch.int64)))
+
+
+def test_recipes_are_changed_by_the_regularizer():
+    plain = trained(trainer_of(), some_runs(1))[0]
+    penalized = trained(trainer_of(), some_runs(1), orthogonal(1.0))[0]
+    decayed = trained(trainer_of(), some_runs(1), weight_decay(0.5))[0]
+    assert len({plain.losses, penalized.losses, decayed.losses}) == 3
+
+
+def test_a_refusal_in_training_is_no_outcome_but_an_error():
+    with pytest.raises(RegularizerRefused):
+        trained(
+            trainer_of(optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.1)),
+            some_runs(1),
+            momentum(),
+        )
+
+
+def test_a_trainer_can_be_pickled_with_what_it_has_found():
+    trainer = trainer_of(the_same_object)
+    prepare(trainer)
+    twin = pickle.loads(pickle.dumps(trainer))
+    assert trained(twin, some_runs(1))[0].failure == trained(trainer, some_runs(1))[0].failure
+    runs = some_runs(2, vary=("noise", "data_order"))
+    assert trained(twin, runs)[1].losses == trained(trainer, runs)[1].losses
+
+
+def test_an_unprepared_trainer_trains():
+    placement = replace(SEQUENTIAL, chunk=2)
+    assert trained(trainer_of(), some_runs(2), placement=placement)[1].failure is None

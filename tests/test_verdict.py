@@ -1,0 +1,129 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pytest_reprotest.predictions import Predictions
+from pytest_reprotest.statistics import Estimate, summarize
+from pytest_reprotest.thresholds import THRESHOLDS, Limit
+from pytest_reprotest.verdict import Verdict, breach, broken, describe, guard, judge
+
+TRUTH = np.array([0, 1, 1, 0, 1])
+RUNS = [[0, 1, 1, 0, 1], [0, 1, 1, 0, 0], [0, 1, 1, 0, 1]]  # PD 2/15, accuracy 14/15
+
+
+def judged(*limits, runs=RUNS, y_true=TRUTH):
+    predictions = Predictions.stack([np.array(run) for run in runs])
+    return judge(summarize(predictions.labels, y_true), predictions, y_true, limits)
+
+
+def test_without_limits_trustworthy_runs_pass():
+    assert judged() == Verdict("pass", (), broken=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "holding", "breached"),
+    [
+        ("max_prediction_difference", 0.14, 0.13),
+        ("min_effective_accuracy", 0.79, 0.81),
+        ("min_accuracy", 0.93, 0.94),
+        ("max_accuracy_std", 0.12, 0.11),
+    ],
+)
+def test_each_limit_passes_and_fails_on_its_own_statistic(name, holding, breached):
+    assert judged(Limit(name, holding)).status == "pass"
+    verdict = judged(Limit(name, breached))
+    assert verdict.status == "fail"
+    assert not verdict.broken
+    (reason,) = verdict.reasons
+    metric = THRESHOLDS[name].metric
+    assert reason.startswith(f"{metric} 0.")
+    assert reason.endswith(
+        f"is {'above' if name.startswith('max') else 'below'} {name}={breached:g}"
+    )
+
+
+def test_a_reason_gives_the_estimate_with_its_interval():
+    (reason,) = judged(Limit("max_prediction_difference", 0.1)).reasons
+    assert reason == (
+        "prediction_difference 0.1333 [-0.4404, 0.7070] is above max_prediction_difference=0.1"
+    )
+
+
+def test_every_breach_is_a_reason():
+    limits = [Limit("max_prediction_difference", 0.0), Limit("min_accuracy", 1.0)]
+    assert len(judged(*limits).reasons) == 2
+
+
+def test_a_statistic_that_equals_its_limit_holds():
+    runs = [[0] * 9 + [1], [0] * 9 + [1], [0] * 9 + [1]]
+    y_true = np.array([0] * 8 + [1, 1])
+    limits = [
+        Limit("min_accuracy", 0.9),
+        Limit("min_effective_accuracy", 0.9),
+        Limit("max_accuracy_std", 0.0),
+        Limit("max_prediction_difference", 0.0),
+    ]
+    assert judged(*limits, runs=runs, y_true=y_true).status == "pass"
+
+
+def test_rounding_does_not_hide_a_breach():
+    summary = summarize(np.array(RUNS), TRUTH)
+    near = replace(summary, prediction_difference=Estimate(0.060004, 0.05, 0.07))
+    assert breach(near, Limit("max_prediction_difference", 0.06)) == (
+        "prediction_difference 0.0600 [0.0500, 0.0700] (0.060004) is above "
+        "max_prediction_difference=0.06"
+    )
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_what_is_not_a_number_breaches_every_limit(name):
+    unknown = replace(
+        summarize(np.array(RUNS), TRUTH),
+        **{THRESHOLDS[name].metric: math.nan if name == "max_accuracy_std" else Estimate(math.nan)},
+    )
+    assert breach(unknown, Limit(name, 1.0)) == (
+        f"{THRESHOLDS[name].metric} is not a number, so {name}=1 can't be held"
+    )
+
+
+def test_an_estimate_without_an_interval_is_told_alone():
+    assert describe(Estimate(0.25)) == "0.2500"
+    assert describe(Estimate(-0.8, -0.9, -0.7)) == "-0.8000 [-0.9000, -0.7000]"
+
+
+# --- guards -------------------------------------------------------------------------------------
+
+
+def test_constant_predictors_break_the_audit_whatever_the_limits():
+    verdict = judged(runs=[[1] * 5, [1] * 5, RUNS[0]])
+    assert (verdict.status, verdict.broken) == ("fail", True)
+    assert verdict.reasons == (
+        "constant predictor: run 0 (class 1), run 1 (class 1) predicted one class for all 5 test "
+        "samples, so its prediction difference means nothing. Lower the learning rate, train longer, or "
+        "check the model and the inputs' scale",
+    )
+
+
+def test_a_broken_audit_gives_no_other_reason():
+    verdict = judged(Limit("min_accuracy", 1.0), runs=[[1] * 5] * 2)
+    assert len(verdict.reasons) == 1
+
+
+def test_a_constant_run_may_be_right_where_the_test_set_holds_one_class():
+    assert judged(runs=[[1] * 5] * 2, y_true=np.ones(5, dtype=int)).status == "pass"
+
+
+def test_a_constant_run_of_another_class_than_the_only_one_is_not_right():
+    predictions = Predictions.stack([np.full(3, 1), np.full(3, 2), np.array([2, 1, 1])])
+    (reason,) = guard(predictions, np.ones(3, dtype=int))
+    assert reason.startswith("constant predictor: run 1 (class 2) predicted one class")
+
+
+def test_one_sample_is_always_predicted_as_one_class():
+    assert guard(Predictions.stack([np.array([2]), np.array([1])]), np.array([1])) == ()
+
+
+def test_a_broken_verdict_keeps_every_reason():
+    assert broken("first", "second") == Verdict("fail", ("first", "second"), broken=True)
