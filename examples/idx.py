@@ -53,9 +53,7 @@ def read_idx(path: Path, shape: tuple[int | None, ...]) -> Bytes:
     try:
         content = gzip.decompress(path.read_bytes())
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise IdxError(
-            f"{path}: not a whole gzip file ({error}); download it again"
-        ) from None
+        raise IdxError(f"{path}: not a whole gzip file ({error}); download it again") from None
     magic = bytes([0, 0, _UNSIGNED_BYTE, len(shape)])
     if content[:4] != magic:
         raise IdxError(

@@ -10,7 +10,7 @@ from pytest_reprotest._audit import collected, measured, run_audit
 from pytest_reprotest.errors import DataError, OptionError, TrainingError, did_you_mean
 from pytest_reprotest.interfaces import Progress, Trainer
 from pytest_reprotest.metrics import Labels
-from pytest_reprotest.options import MARKER_KEYS, resolve
+from pytest_reprotest.options import MARKER_KEYS, READERS, resolve
 from pytest_reprotest.plan import Plan
 from pytest_reprotest.predictions import Predictions, as_labels, check_y_true
 from pytest_reprotest.recipe import Recipe
@@ -188,13 +188,9 @@ def as_trainer(
     valid = ("train", "test", *RECIPE_KEYS)
     for key in settings:
         if key not in valid:
-            hint = (
-                "It belongs on the marker: @reproducibility(...)"
-                if key in MARKER_KEYS and not elsewhere
-                else did_you_mean(key, (*valid, *elsewhere)).strip()
-            )
             raise OptionError(
-                f"unknown training setting {key!r}; expected any of {', '.join(valid)}. {hint}".rstrip()
+                f"unknown training setting {key!r}; expected any of {', '.join(valid)}."
+                f"{_hint(key, valid, tuple(elsewhere))}"
             )
     for key in ("train", "test"):
         if settings.get(key) is None:
@@ -203,3 +199,13 @@ def as_trainer(
             )
     recipe = Recipe(**{key: settings[key] for key in RECIPE_KEYS if key in settings})
     return TorchTrainer(model_factory, settings["train"], settings["test"], recipe)
+
+
+def _hint(key: str, valid: tuple[str, ...], elsewhere: tuple[str, ...]) -> str:
+    if key == "y_true":
+        return " A training function of your own is wrapped: FunctionTrainer(train_fn, y_true=...)"
+    if not elsewhere and key in MARKER_KEYS:
+        return " It belongs on the marker: @reproducibility(...)"
+    if not elsewhere and key in READERS:
+        return f" It is set by --repro-{key.replace('_', '-')}, or repro_{key} in the ini file"
+    return did_you_mean(key, (*valid, *elsewhere))

@@ -40,11 +40,12 @@ class Plan:
         >>> [len(chunk) for chunk in plan.chunks(4)]
         [3, 2]
         """
-        found = []
+        found: list[tuple[Run, ...]] = []
         for label in self.regularizers:
             runs = self.of(label)
             count = -(-len(runs) // max(size, 1))
-            edges = [-(-len(runs) * part // count) for part in range(count + 1)]  # larger ones first
+            each, more = divmod(len(runs), count)
+            edges = [each * part + min(part, more) for part in range(count + 1)]
             found.extend(runs[start:end] for start, end in itertools.pairwise(edges))
         return found
 

@@ -290,6 +290,7 @@ def retrain(
             pytest.fail(explain(result, command), pytrace=False)
         return result
 
+    run.__qualname__ = "retrain"  # as messages name it
     return run
 
 

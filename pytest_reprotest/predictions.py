@@ -30,6 +30,7 @@ def _array(name: str, value: Any) -> Any:
 
 def check_y_true(y_true: Any) -> Labels:
     """Validate true labels: integers (n_samples,), none negative, at least one."""
+    __tracebackhide__ = True  # pytest shows the user's line only
     labels: Labels = _array("y_true", y_true)
     if labels.ndim != 1:
         raise DataError(

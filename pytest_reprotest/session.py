@@ -27,9 +27,9 @@ class SessionAudits:
         self.notes: list[str] = []
 
     def pytest_report_collectionfinish(self, items: Sequence[Any]) -> str | None:
-        """One copy-pasteable line where an audited test is collected."""
+        """One copy-pasteable line where an audited test is collected; none at -q."""
         count = sum("retrain" in getattr(item, "fixturenames", ()) for item in items)
-        return header(self.config, count) if count else None
+        return header(self.config, count) if count and self.config.get_verbosity() >= 0 else None
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Keep a report's audits; where a test is run again, its first verdict stands."""

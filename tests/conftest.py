@@ -93,9 +93,9 @@ class Project:
         """The project's ini file."""
         (self.path / "pytest.ini").write_text("\n".join(["[pytest]", *lines]), encoding="utf-8")
 
-    def run(self, *args):
+    def run(self, *args, **kwargs):
         """Run pytest on it, in this process."""
-        return self.pytester.runpytest_inprocess(*args)
+        return self.pytester.runpytest_inprocess(*args, **kwargs)
 
     @staticmethod
     def said(result):

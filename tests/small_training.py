@@ -25,9 +25,7 @@ def blobs(n: int = 48, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def make_mlp() -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3)
-    )
+    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
 
 
 def make_cnn() -> nn.Module:

@@ -3,6 +3,7 @@ import pytest
 from torch import nn
 
 from pytest_reprotest import FunctionTrainer, audit, audit_predictions
+from pytest_reprotest.api import as_trainer
 from pytest_reprotest.errors import (
     DataError,
     OptionError,
@@ -271,12 +272,20 @@ def test_a_trainer_decides_by_itself_how_it_trains():
     )
 
 
-def test_a_setting_of_the_marker_is_sent_there():
-    from pytest_reprotest.api import as_trainer
-
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("runs", "It belongs on the marker: @reproducibility(...)"),
+        ("workers", "It is set by --repro-workers, or repro_workers in the ini file"),
+        ("y_true", "is wrapped: FunctionTrainer(train_fn, y_true=...)"),
+        ("epoch", "Did you mean 'epochs'?"),
+    ],
+)
+def test_a_setting_that_retrain_does_not_take_is_sent_where_it_belongs(key, hint):
     with pytest.raises(OptionError) as refusal:
-        as_trainer(make_mlp, {"runs": 3})
-    assert str(refusal.value).endswith("It belongs on the marker: @reproducibility(...)")
+        as_trainer(make_mlp, {key: 3})
+    assert str(refusal.value).startswith(f"unknown training setting '{key}'; expected any of train")
+    assert str(refusal.value).endswith(hint)
 
 
 # --- what trainers may give ---------------------------------------------------------------------

@@ -100,9 +100,11 @@ def test_a_generator_is_one_object_that_moves_on():
 
 
 def test_wrong_sources_and_kinds_are_refused():
-    with pytest.raises(OptionError, match="unknown variance source 'inti'.*Did you mean 'init'"):
+    with pytest.raises(OptionError, match=r"unknown variance source 'inti'.*Did you mean 'init'"):
         context().generator("inti")
-    with pytest.raises(TrainingError, match=r"^generator\(kind='jax'\); expected 'torch' or 'numpy'$"):
+    with pytest.raises(
+        TrainingError, match=r"^generator\(kind='jax'\); expected 'torch' or 'numpy'$"
+    ):
         context().generator("init", kind="jax")
 
 
@@ -157,13 +159,25 @@ def test_labels_or_scores_of_any_kind(output):
     [
         (None, "predictions have shape (); expected labels (6,) or scores (6, n_classes)"),
         (Y_TRUE[:5], "predictions have shape (5,); expected labels (6,) or scores (6, n_classes)"),
-        (SCORES[:4], "predictions have shape (4, 3); expected labels (6,) or scores (6, n_classes)"),
+        (
+            SCORES[:4],
+            "predictions have shape (4, 3); expected labels (6,) or scores (6, n_classes)",
+        ),
         (np.zeros((6, 3, 1)), "predictions have shape (6, 3, 1); expected labels"),
         (Y_TRUE + 0.5, "predictions have dtype float64; expected integer labels"),
         (np.array(list("abcabc")), "predictions have dtype <U1; expected integer labels"),
-        (Y_TRUE - 1, "labels outside the classes: predictions go from -1 to 1; expected classes from 0 up"),
-        (SCORES * np.nan, "scores hold NaN or infinity; expected finite numbers. Lower the learning rate"),
-        (SCORES[:, :2], "labels outside the classes: y_true holds 2, scores are given for 2 classes (0 … 1)"),
+        (
+            Y_TRUE - 1,
+            "labels outside the classes: predictions go from -1 to 1; expected classes from 0 up",
+        ),
+        (
+            SCORES * np.nan,
+            "scores hold NaN or infinity; expected finite numbers. Lower the learning rate",
+        ),
+        (
+            SCORES[:, :2],
+            "labels outside the classes: y_true holds 2, scores are given for 2 classes (0 … 1)",
+        ),
     ],
 )
 def test_what_is_no_prediction_of_the_test_set_fails_the_run(output, told):
@@ -264,7 +278,10 @@ def test_true_labels_may_be_a_list_or_a_tensor():
     ("y_true", "told"),
     [
         ([], "the test set is empty: y_true has 0 samples; expected at least 1."),
-        (np.eye(3), "y_true has shape (3, 3); expected (n_samples,), one class label a test sample."),
+        (
+            np.eye(3),
+            "y_true has shape (3, 3); expected (n_samples,), one class label a test sample.",
+        ),
         ([0.5, 1.0], "y_true has dtype float64; expected integer class labels"),
         ([-1, 0], "y_true holds the label -1; expected classes 0 … n_classes - 1."),
     ],
@@ -302,6 +319,10 @@ def test_it_describes_the_function_by_name():
     assert function_trainer(Callable()).describe()["train_fn"] == "Callable()"
 
 
+def test_its_function_is_told_for_other_processes():
+    assert function_trainer(len).callables() == (len,)
+
+
 def test_it_trains_one_run_at_a_time():
     trainer = function_trainer(len)
     assert trainer.prepare([none()], Placement("cpu", "auto"), 5).placement.engine == "sequential"
@@ -317,7 +338,12 @@ def test_it_trains_one_run_at_a_time():
 
 
 def global_state():
-    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_num_threads(), torch.is_grad_enabled()
+    return (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+    )
 
 
 def messy(run):

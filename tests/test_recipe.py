@@ -56,7 +56,7 @@ def test_the_warm_up_rises_to_the_full_rate_without_a_jump():
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "warmup_cosine"])
 def test_no_schedule_exceeds_the_rate_or_goes_below_zero(schedule):
     factors = [SCHEDULES[schedule](step / 500) for step in range(501)]
-    assert 0 <= min(factors)
+    assert min(factors) >= 0
     assert max(factors) <= 1
 
 

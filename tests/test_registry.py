@@ -213,7 +213,7 @@ def test_all_names_none_too():
 
 
 def test_all_says_which_registered_one_needs_parameters():
-    with pytest.raises(OptionError, match="the regularizer 'mixup' can't be built: .*'strength'"):
+    with pytest.raises(OptionError, match=r"^the regularizer 'mixup' can't be built: .*'strength'"):
         resolve("all", extra=[Mixup])
 
 

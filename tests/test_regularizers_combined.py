@@ -107,7 +107,9 @@ def test_two_optimizers_are_refused():
 
 
 def test_two_norms_are_refused_when_the_model_is_built():
-    with pytest.raises(RegularizerRefused, match=r"'layer_norm' would come on top of '0\.norm\.norm'"):
+    with pytest.raises(
+        RegularizerRefused, match=r"'layer_norm' would come on top of '0\.norm\.norm'"
+    ):
         built(make_mlp, combined("batch_norm+layer_norm"))
 
 

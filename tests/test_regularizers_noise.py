@@ -41,7 +41,8 @@ def lowbias32(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("key", "call"), [((0, 0), 0), ((1, 2), 3), ((-5, 2**31 - 1), 70_000), ((-(2**31), -1), 2**31 - 1)]
+    ("key", "call"),
+    [((0, 0), 0), ((1, 2), 3), ((-5, 2**31 - 1), 70_000), ((-(2**31), -1), 2**31 - 1)],
 )
 def test_the_masks_are_lowbias32_of_the_positions_computed_without_signs(key, call):
     first, second = np.array(key, dtype=np.int64).astype(np.uint32).reshape(2, 1)
@@ -114,7 +115,9 @@ def of_runs_and_layers(n: int = 4096) -> np.ndarray:
     return np.stack(rows)
 
 
-@pytest.mark.parametrize("family", [of_calls, of_keys_one_bit_apart, of_small_keys, of_runs_and_layers])
+@pytest.mark.parametrize(
+    "family", [of_calls, of_keys_one_bit_apart, of_small_keys, of_runs_and_layers]
+)
 def test_masks_are_uniform_and_independent_across_positions_calls_keys_layers_and_runs(family):
     assert suspicions(family()) == []
 
@@ -264,7 +267,9 @@ def test_masks_follow_the_noise_stream_alone():
 
 
 @pytest.mark.parametrize(
-    "layer", [nn.Dropout(0.1), nn.Dropout1d(), nn.Dropout2d(), nn.Dropout3d(), nn.AlphaDropout()], ids=repr
+    "layer",
+    [nn.Dropout(0.1), nn.Dropout1d(), nn.Dropout2d(), nn.Dropout3d(), nn.AlphaDropout()],
+    ids=repr,
 )
 def test_dropout_is_refused_where_the_model_has_one(layer):
     with pytest.raises(RegularizerRefused) as refusal:
@@ -323,7 +328,9 @@ def test_a_sequence_skips_as_one_sample():
 
 
 def test_stochastic_depth_is_refused_where_no_layer_keeps_its_shape():
-    with pytest.raises(RegularizerRefused, match=r"'stochastic_depth' needs a hidden layer whose output"):
+    with pytest.raises(
+        RegularizerRefused, match=r"'stochastic_depth' needs a hidden layer whose output"
+    ):
         built(lambda: nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 3)), stochastic_depth())
 
 

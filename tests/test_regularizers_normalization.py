@@ -22,9 +22,8 @@ def numbers(*shape: int) -> torch.Tensor:
         (batch_norm(), nn.BatchNorm1d(8)),
         (layer_norm(), nn.LayerNorm(8)),
         (group_norm(4), nn.GroupNorm(4, 8)),
-        (group_norm(), nn.GroupNorm(8, 8)),
     ],
-    ids=["batch_norm", "layer_norm", "group_norm(4)", "group_norm"],
+    ids=["batch_norm", "layer_norm", "group_norm"],
 )
 def test_an_mlp_gets_a_norm_after_every_hidden_layer(regularizer, norm):
     model = built(make_mlp, regularizer)
@@ -51,7 +50,8 @@ def test_a_cnn_gets_norms_over_channels(regularizer, norm):
 
 
 @pytest.mark.parametrize(
-    ("layer", "kind"), [(nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d), (nn.Conv3d, nn.BatchNorm3d)]
+    ("layer", "kind"),
+    [(nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d), (nn.Conv3d, nn.BatchNorm3d)],
 )
 def test_batch_norm_has_the_dimensions_of_the_convolution(layer, kind):
     model = built(lambda: nn.Sequential(layer(2, 4, 1), layer(4, 3, 1)), batch_norm())
@@ -129,16 +129,37 @@ def test_a_sequence_is_normalized_position_by_position(regularizer):
 
 
 @pytest.mark.parametrize(
-    ("groups", "width", "divisors", "proposed"),
-    [(8, 12, "[1, 2, 3, 4, 6, 12]", 4), (3, 7, "[1, 7]", 7), (16, 8, "[1, 2, 4, 8]", 4)],
+    ("groups", "width", "told"),
+    [
+        (8, 12, "; numbers that fit are [1, 2, 3, 4, 6], e.g. group_norm(3)"),
+        (3, 7, "; numbers that fit are [1], e.g. group_norm(1)"),
+        (16, 8, "; numbers that fit are [1, 2, 4], e.g. group_norm(2)"),
+        (
+            8,
+            8,
+            ", since a group of one feature normalizes to 0; numbers that fit are [1, 2, 4], e.g. "
+            "group_norm(2)",
+        ),
+        (1, 1, ", since a group of one feature normalizes to 0; numbers that fit are none"),
+    ],
 )
-def test_groups_that_do_not_divide_the_width_are_refused(groups, width, divisors, proposed):
+def test_groups_that_do_not_fit_the_width_are_refused(groups, width, told):
     with pytest.raises(RegularizerRefused) as refusal:
         built(lambda: nn.Sequential(nn.Linear(6, width), nn.Linear(width, 3)), group_norm(groups))
     assert str(refusal.value) == (
-        f"'group_norm' with {groups} groups does not fit a hidden layer of width {width}; its divisors are "
-        f"{divisors}, e.g. group_norm({proposed})"
+        f"'group_norm' with {groups} groups does not fit a hidden layer of width {width}{told}"
     )
+
+
+def test_a_group_of_one_channel_is_fine_since_it_has_positions():
+    assert repr(built(make_cnn, group_norm(4))[0].norm) == repr(nn.GroupNorm(4, 4))
+
+
+def test_groups_that_do_not_divide_the_channels_are_refused():
+    with pytest.raises(
+        RegularizerRefused, match=r"width 4; numbers that fit are \[1, 2, 4\], e\.g\. group_n"
+    ):
+        built(make_cnn, group_norm())
 
 
 @pytest.mark.parametrize("groups", [0, -1, 2.0, "8", True, None])

@@ -49,7 +49,12 @@ def test_momentum_takes_its_own_parameters():
 def test_momentum_leaves_the_rest_of_the_recipe_as_it_is():
     recipe = Recipe(epochs=3, batch_size=7, weight_decay=0.01, schedule="cosine")
     changed = momentum().modify_recipe(recipe)
-    assert (changed.epochs, changed.batch_size, changed.weight_decay, changed.schedule) == (3, 7, 0.01, "cosine")
+    assert (changed.epochs, changed.batch_size, changed.weight_decay, changed.schedule) == (
+        3,
+        7,
+        0.01,
+        "cosine",
+    )
 
 
 def test_momentum_trains_by_the_formula():

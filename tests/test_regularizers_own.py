@@ -118,7 +118,9 @@ def test_an_own_regularizer_may_change_a_callable_optimizer():
 
 
 def test_an_own_regularizer_may_refuse():
-    with pytest.raises(RegularizerRefused, match=r"^'smooth' needs an nn\.ReLU; this model has none$"):
+    with pytest.raises(
+        RegularizerRefused, match=r"^'smooth' needs an nn\.ReLU; this model has none$"
+    ):
         audit(
             lambda: nn.Sequential(nn.Linear(6, 3)),
             train=blobs(),

@@ -123,7 +123,9 @@ def test_orthogonal_makes_trained_weights_more_orthogonal():
 
 def test_the_loss_that_is_reported_holds_the_penalty():
     outcomes = {
-        coefficient: trained(trainer_of(epochs=1, lr=1e-12), some_runs(1), orthogonal(coefficient))[0]
+        coefficient: trained(trainer_of(epochs=1, lr=1e-12), some_runs(1), orthogonal(coefficient))[
+            0
+        ]
         for coefficient in (1.0, 2.0, 3.0)
     }
     first, second, third = (outcome.losses[0] for outcome in outcomes.values())

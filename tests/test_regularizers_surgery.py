@@ -146,7 +146,9 @@ def test_surgery_keeps_the_initial_weights_of_the_baseline(factory, regularizer)
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("regularizer", [*SURGICAL, orthogonal(), weight_decay()], ids=lambda r: r.name)
+@pytest.mark.parametrize(
+    "regularizer", [*SURGICAL, orthogonal(), weight_decay()], ids=lambda r: r.name
+)
 def test_the_object_that_the_factory_returned_is_untouched(regularizer):
     mine = make_mlp()
     kept = copy.deepcopy(mine)

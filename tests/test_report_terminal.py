@@ -277,7 +277,7 @@ def test_folding_ends_at_any_width():
 
 
 def test_wrapping_keeps_paths_and_lines_apart():
-    path = "tests/a-folder/of/some/length/test_file.py:12"
+    path = "tests/some-folder/of-some-length/test_file.py:12"
     assert wrap(f"one two\nat {path}", 10) == ["one two", "at", f"  {path}"]
 
 
@@ -356,6 +356,19 @@ def test_more_verbose_shows_every_setting_with_its_origin():
 def test_nothing_that_varies_is_told_in_a_word():
     result = replace(audited(), settings={"vary": []})
     assert f"{TEST}: vary = none (default)" in texts(rendered(result, verbosity=2))
+
+
+def test_an_audit_without_a_name_says_the_same_without_it():
+    found = texts(rendered(audited(name=""), verbosity=2))
+    assert "baseline = none (default)" in found
+    assert any(text.startswith("dropout: SD of accuracy 0.0000, PD of") for text in found)
+    assert not any("engine" in text for text in found)
+
+
+def test_a_regularizer_whose_runs_were_lost_has_no_spread():
+    lost = RegularizerResult("adam", np.empty((0, 10)), NO_SUMMARY, (), broken("lost"), seconds=2.5)
+    result = replace(audited(), by_regularizer={"adam": lost})
+    assert f"{TEST}: adam: 2.5 s of training" in texts(rendered(result, verbosity=2))
 
 
 def test_the_settings_of_a_parametrized_test_are_told_once():

@@ -125,7 +125,7 @@ def test_a_mapping_bounds_the_regularizers_it_names_and_the_command_line_all():
 
 
 def test_limits_come_in_one_order():
-    given = {name: 0.5 for name in reversed(THRESHOLDS)}
+    given = dict.fromkeys(reversed(THRESHOLDS), 0.5)
     assert [limit.name for limit in Bounds(given).limits("none")] == list(THRESHOLDS)
 
 

@@ -32,7 +32,7 @@ def prepare(trainer, *regularizers, asked=SEQUENTIAL):
     return trainer.prepare(regularizers or (none(),), asked, 3)
 
 
-def refused(error=TrainingError, regularizers=(none(),), **arguments) -> str:
+def refused(error=TrainingError, regularizers=(), **arguments) -> str:
     with pytest.raises(error) as info:
         prepare(trainer_of(**arguments), *regularizers)
     return str(info.value)
@@ -77,7 +77,9 @@ def test_a_factory_without_a_name_is_described_by_its_repr():
 
 
 def test_a_wrong_factory_is_refused_at_once():
-    with pytest.raises(TrainingError, match=r"^got a model \(Sequential\) in place of a model factory"):
+    with pytest.raises(
+        TrainingError, match=r"^got a model \(Sequential\) in place of a model factory"
+    ):
         trainer_of(make_mlp())
 
 
@@ -102,6 +104,21 @@ def test_data_is_moved_once():
     assert trainer._on("meta")[0].inputs.device.type == "meta"
 
 
+def test_the_users_callables_are_told_for_other_processes():
+    class Noisy(torch.utils.data.Dataset):
+        def __len__(self):
+            return 12
+
+        def __getitem__(self, number):
+            return torch.rand(6), number % 3
+
+    def loss(outputs, targets):
+        raise AssertionError
+
+    assert trainer_of().callables() == (make_mlp,)
+    assert trainer_of(train=Noisy(), loss=loss).callables() == (make_mlp, loss, Noisy)
+
+
 # --- prepare ----------------------------------------------------------------------------------------
 
 
@@ -118,11 +135,14 @@ def test_each_refusal_is_kept_with_its_reason_and_the_rest_goes_on():
     prepared = prepare(trainer_of(make), none(), residual(), group_norm(), dropout())
     assert list(prepared.refusals) == ["residual", "group_norm"]
     assert prepared.refusals["residual"].startswith("'residual' needs a hidden layer whose output")
-    assert prepared.refusals["group_norm"].endswith("its divisors are [1, 7], e.g. group_norm(7)")
+    assert prepared.refusals["group_norm"].endswith("numbers that fit are [1], e.g. group_norm(1)")
 
 
 def test_inputs_of_a_wrong_shape_are_told_with_their_shape():
-    told = refused(train=(torch.rand(48, 5), torch.arange(48) % 3), test=(torch.rand(6, 5), torch.arange(6) % 3))
+    told = refused(
+        train=(torch.rand(48, 5), torch.arange(48) % 3),
+        test=(torch.rand(6, 5), torch.arange(6) % 3),
+    )
     assert told.startswith(
         "'none': a first step on a small batch raised RuntimeError: mat1 and mat2 shapes cannot be multiplied"
     )
@@ -134,6 +154,12 @@ def test_inputs_of_a_wrong_dtype_are_told_with_their_dtype():
     told = refused(train=(inputs.double(), targets), test=(inputs.double(), targets))
     assert "a first step on a small batch raised RuntimeError" in told
     assert told.endswith("\n  inputs are torch.float64 of shape (n, 6)")
+
+
+def test_a_test_set_unlike_the_train_set_is_told():
+    told = refused(DataError, test=(torch.rand(5, 7), torch.arange(5) % 3))
+    assert told.startswith("'none': the model trains on train= and can't predict test=")
+    assert "torch.float32 of shape (n, 7)" in told
 
 
 def test_an_exception_in_the_model_is_told_with_the_users_line():
@@ -176,7 +202,9 @@ def test_exceptions_of_the_users_loss_and_optimizer_are_told():
 
 def test_a_last_batch_of_one_sample_is_told_before_training():
     told = refused(train=blobs(33), regularizers=(batch_norm(),))
-    assert told.startswith("'batch_norm': the last batch of an epoch holds 1 sample (33 samples, batch_size=16)")
+    assert told.startswith(
+        "'batch_norm': the last batch of an epoch holds 1 sample (33 samples, batch_size=16)"
+    )
     assert told.endswith("Set drop_last=True, or another batch_size")
 
 
@@ -249,11 +277,19 @@ def test_initial_weights_may_be_the_same_where_init_is_not_to_vary(factory):
 
 def test_an_audit_of_one_model_object_fails_with_the_reason():
     result = audit(
-        the_same_object, train=blobs(), test=blobs(30, 1), runs=3, epochs=1, batch_size=16, device="cpu"
+        the_same_object,
+        train=blobs(),
+        test=blobs(30, 1),
+        runs=3,
+        epochs=1,
+        batch_size=16,
+        device="cpu",
     )
     (reason,) = result["none"].verdict.reasons
     assert result["none"].verdict.broken
-    assert reason.startswith("run 0 of 'none' (--repro-seed=0) failed: the model factory 'the_same_object'")
+    assert reason.startswith(
+        "run 0 of 'none' (--repro-seed=0) failed: the model factory 'the_same_object'"
+    )
     assert reason.endswith("say vary='data_order,noise'")
 
 
@@ -305,7 +341,9 @@ def test_a_failing_run_becomes_an_outcome_and_the_next_runs_are_trained():
     outcomes = trained(trainer_of(make), some_runs(3))
     assert [outcomes[run].failure is None for run in range(3)] == [True, False, True]
     assert outcomes[1].labels is None
-    assert outcomes[1].failure.startswith("the model factory 'make' raised MemoryError: the second one")
+    assert outcomes[1].failure.startswith(
+        "the model factory 'make' raised MemoryError: the second one"
+    )
     assert 'raise MemoryError("the second one is too much")' in outcomes[1].failure
 
 
@@ -331,10 +369,83 @@ def test_the_message_of_an_audit_names_run_seed_and_the_users_line():
     )
     (reason,) = result["none"].verdict.reasons
     # one step is taken before training, three in each epoch: the eleventh is the fourth of run 1
-    assert reason.startswith("run 1 of 'none' (--repro-seed=7) failed: ZeroDivisionError: in the middle\n  at ")
+    assert reason.startswith(
+        "run 1 of 'none' (--repro-seed=7) failed: ZeroDivisionError: in the middle\n  at "
+    )
     assert reason.endswith('in loss: raise ZeroDivisionError("in the middle")')
     assert result["none"].verdict.broken
     assert not result.passed
+
+
+# --- what can go wrong with a stack -----------------------------------------------------------------
+
+
+def test_a_factory_that_fails_for_one_run_of_a_stack_fails_that_run():
+    made = itertools.count()
+
+    def make():
+        if next(made) == 1:
+            raise MemoryError("the second one is too much")
+        return make_mlp()
+
+    outcomes = trained(trainer_of(make), some_runs(3), placement=STACKED)
+    assert list(outcomes) == [1]
+    assert outcomes[1].failure.startswith(
+        "the model factory 'make' raised MemoryError: the second one"
+    )
+
+
+def test_an_exception_in_a_stack_is_told_with_the_users_line():
+    steps = itertools.count()
+
+    def loss(outputs, targets):
+        if next(steps) == 4:
+            raise ValueError("enough")
+        return functional.cross_entropy(outputs, targets)
+
+    outcomes = trained(trainer_of(loss=loss), some_runs(3), placement=STACKED)
+    assert list(outcomes) == [0]
+    assert outcomes[0].failure.startswith("ValueError: enough\n  at ")
+    assert outcomes[0].failure.endswith('in loss: raise ValueError("enough")')
+
+
+def memory_for(monkeypatch, n_runs):
+    """Let no more than n_runs fit into memory; return the sizes that were tried."""
+    from pytest_reprotest.training import torch_trainer
+
+    tried = []
+    original = torch_trainer.train_stack
+
+    def train_stack(runs, *rest):
+        tried.append(len(runs))
+        if len(runs) > n_runs:
+            raise torch.OutOfMemoryError("out of memory")
+        return original(runs, *rest)
+
+    monkeypatch.setattr(torch_trainer, "train_stack", train_stack)
+    return tried
+
+
+def test_a_stack_that_does_not_fit_into_memory_is_halved_and_says_so(monkeypatch):
+    expected = trained(trainer_of(), some_runs(5), placement=STACKED)
+    tried = memory_for(monkeypatch, 2)
+    outcomes = trained(trainer_of(), some_runs(5), placement=STACKED)
+    assert tried == [5, 2, 3, 1, 2]
+    assert {outcome.note for outcome in outcomes.values()} == {
+        "5 runs did not fit into the memory of cpu; trained in halves"
+    }
+    for run in range(5):
+        assert outcomes[run].losses == expected[run].losses
+        assert (outcomes[run].labels == expected[run].labels).all()
+
+
+def test_one_run_that_does_not_fit_into_memory_fails(monkeypatch):
+    memory_for(monkeypatch, 0)
+    outcomes = trained(trainer_of(), some_runs(1), placement=STACKED)
+    assert outcomes[0].failure == "cpu is out of memory for one run"
+
+
+# --- guards -----------------------------------------------------------------------------------------
 
 
 def guarded(**settings):
@@ -368,7 +479,9 @@ class FlawedPrediction(nn.Linear):
 
 def test_infinite_scores_fail_an_audit():
     reason = guarded(factory=lambda: FlawedPrediction(6, 3), engine="sequential")
-    assert reason.startswith("run 0 of 'none' (--repro-seed=0) failed: the model's scores on the test set are NaN")
+    assert reason.startswith(
+        "run 0 of 'none' (--repro-seed=0) failed: the model's scores on the test set are NaN"
+    )
 
 
 class AlwaysTheFirst(nn.Linear):

@@ -264,7 +264,9 @@ def test_a_list_of_samples_is_no_pair():
 
 
 @pytest.mark.parametrize(
-    "sample", [np.float64([1, 2]), [1.0, 2.0], np.float32([1, 2])], ids=["float64", "list", "float32"]
+    "sample",
+    [np.float64([1, 2]), [1.0, 2.0], np.float32([1, 2])],
+    ids=["float64", "list", "float32"],
 )
 def test_arrays_in_a_dataset_become_the_default_dtype(sample):
     def read(i):
@@ -431,7 +433,9 @@ def test_an_exception_in_a_random_dataset_in_training_fails_the_run_with_its_lin
 def test_samples_of_unequal_shapes_are_refused():
     told = message(Samples(lambda i: (torch.zeros(i + 1), 0)))
     assert told.startswith("the Dataset's samples can't be made a batch: stack expects each tensor")
-    assert told.endswith("Expected (input, label) pairs of equal shapes; give it a transform to tensors")
+    assert told.endswith(
+        "Expected (input, label) pairs of equal shapes; give it a transform to tensors"
+    )
 
 
 @pytest.mark.parametrize(
@@ -465,7 +469,11 @@ def test_pictures_are_refused_with_the_way_out():
 
 
 def test_reading_data_leaves_the_global_generators_alone():
-    states = random.getstate(), np.random.get_state()[1].tolist(), torch.random.get_rng_state().tolist()
+    states = (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        torch.random.get_rng_state().tolist(),
+    )
     trainer_of(train=augmented(DRAWS["torch"]))
     assert states == (
         random.getstate(),

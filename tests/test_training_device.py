@@ -35,7 +35,8 @@ def test_gpus_that_are_there_are_named_by_their_numbers(monkeypatch, spelling, d
 
 
 @pytest.mark.parametrize(
-    ("spelling", "missing", "count"), [("cuda", 0, 0), ("cuda:0", 0, 0), ("cuda:2", 2, 2), ("cuda:0,3", 3, 2)]
+    ("spelling", "missing", "count"),
+    [("cuda", 0, 0), ("cuda:0", 0, 0), ("cuda:2", 2, 2), ("cuda:0,3", 3, 2)],
 )
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch, spelling, missing, count):
     cuda_devices(monkeypatch, count)
@@ -54,7 +55,9 @@ def test_mps_is_taken_where_it_is(monkeypatch):
 
 def test_mps_is_refused_where_it_is_not(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(OptionError, match=r"^device 'mps' is not available on this machine; use --repro-"):
+    with pytest.raises(
+        OptionError, match=r"^device 'mps' is not available on this machine; use --repro-"
+    ):
         resolve_devices("mps")
 
 

@@ -10,7 +10,12 @@ from pytest_reprotest.errors import DataError, RegularizerRefused, TrainingError
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.regularizers import batch_norm, dropout, none, orthogonal, residual
 from pytest_reprotest.training.data import TensorSource
-from pytest_reprotest.training.first_step import check_step, recorded_calls, smallest_batch
+from pytest_reprotest.training.first_step import (
+    check_prediction,
+    check_step,
+    recorded_calls,
+    smallest_batch,
+)
 
 
 def check(factory, regularizer=None, n=48, n_classes=3, **recipe):
@@ -98,7 +103,10 @@ def test_one_score_for_two_classes_is_refused():
 @pytest.mark.parametrize(
     ("loss", "shown"),
     [
-        (lambda scores, targets: functional.cross_entropy(scores, targets, reduction="none"), "(16,)"),
+        (
+            lambda scores, targets: functional.cross_entropy(scores, targets, reduction="none"),
+            "(16,)",
+        ),
         (lambda scores, targets: 0.5, "a float"),
     ],
 )
@@ -109,12 +117,36 @@ def test_a_loss_that_is_no_scalar_is_refused(loss, shown):
 
 
 def test_a_schedule_without_factors_is_refused():
-    assert refused(factory=make_mlp, schedule=lambda progress: None).startswith("schedule= returned None")
+    assert refused(factory=make_mlp, schedule=lambda progress: None).startswith(
+        "schedule= returned None"
+    )
 
 
 def test_an_optimizer_that_needs_a_closure_is_found():
     with pytest.raises(TypeError, match="closure"):
         check(make_mlp, optimizer=lambda parameters: torch.optim.LBFGS(parameters))
+
+
+def test_a_test_set_unlike_the_train_set_is_refused():
+    model = built(make_mlp)
+    check_prediction(model, TensorSource(*blobs(3)), "cpu")
+    narrow = TensorSource(torch.zeros(3, 5), torch.arange(3))
+    with pytest.raises(DataError) as error:
+        check_prediction(model, narrow, "cpu")
+    told = str(error.value)
+    assert told.startswith(
+        "the model trains on train= and can't predict test=, whose inputs are torch.float32 of shape (n, 5): "
+        "mat1 and mat2 shapes cannot be multiplied"
+    )
+    assert told.endswith("Prepare both sets the same way")
+
+
+def test_the_check_of_the_test_set_leaves_the_model_as_it_is():
+    model = built(make_mlp, batch_norm())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    check_prediction(model, TensorSource(*blobs(3)), "cpu")
+    assert model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
 # --- batches of one sample --------------------------------------------------------------------------

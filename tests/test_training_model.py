@@ -55,6 +55,16 @@ def test_a_factory_with_required_parameters_is_refused():
     )
 
 
+def test_a_training_function_in_place_of_a_factory_is_refused_with_the_way_out():
+    def train_fn(run):
+        raise AssertionError
+
+    assert refused(train_fn) == (
+        "'train_fn' takes a run, as training functions do; expected a function that builds a model. Wrap it: "
+        "FunctionTrainer(train_fn, y_true=...)"
+    )
+
+
 class Net(nn.Module):
     def __init__(self, width=4):
         super().__init__()
@@ -131,7 +141,9 @@ def test_a_factory_that_returns_no_module_is_refused(value, kind):
 
 @pytest.mark.parametrize("factory", [nn.ReLU, lambda: nn.Linear(6, 3).requires_grad_(False)])
 def test_a_model_with_nothing_to_train_is_refused(factory):
-    with pytest.raises(TrainingError, match="has no parameter that requires a gradient; there is nothing"):
+    with pytest.raises(
+        TrainingError, match="has no parameter that requires a gradient; there is nothing"
+    ):
         built(factory)
 
 
@@ -154,9 +166,9 @@ def test_initial_weights_follow_the_init_stream_alone():
 
 
 def test_the_base_seed_gives_other_weights():
-    assert weights(build_model(make_mlp, none(), seeds(0, base=1), torch.zeros(2, 6), "cpu")) != weights(
-        built(make_mlp)
-    )
+    assert weights(
+        build_model(make_mlp, none(), seeds(0, base=1), torch.zeros(2, 6), "cpu")
+    ) != weights(built(make_mlp))
 
 
 def test_initial_weights_do_not_depend_on_what_was_drawn_before():
@@ -166,7 +178,9 @@ def test_initial_weights_do_not_depend_on_what_was_drawn_before():
     assert weights(built(make_mlp)) == first
 
 
-@pytest.mark.parametrize("draw", [torch.rand, np.random.rand, lambda n: [random.random() for _ in range(n)]])
+@pytest.mark.parametrize(
+    "draw", [torch.rand, np.random.rand, lambda n: [random.random() for _ in range(n)]]
+)
 def test_all_three_global_generators_are_seeded(draw):
     def make():
         model = nn.Linear(6, 3)
@@ -240,7 +254,11 @@ def test_lazy_initialization_learns_nothing_from_its_inputs():
 def test_lazy_initialization_leaves_its_inputs_as_they_are():
     sample = -torch.ones(2, 6)
     build_model(
-        lambda: nn.Sequential(nn.ReLU(inplace=True), nn.LazyLinear(3)), none(), seeds(), sample, "cpu"
+        lambda: nn.Sequential(nn.ReLU(inplace=True), nn.LazyLinear(3)),
+        none(),
+        seeds(),
+        sample,
+        "cpu",
     )
     assert (sample == -1).all()
 

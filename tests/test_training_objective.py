@@ -110,7 +110,9 @@ def test_an_optimizer_of_another_model_is_refused():
 
 
 def test_an_optimizer_of_some_of_the_parameters_is_taken():
-    made = optimizer_of(Recipe(optimizer=lambda parameters: torch.optim.SGD(parameters[:1], lr=0.1)))
+    made = optimizer_of(
+        Recipe(optimizer=lambda parameters: torch.optim.SGD(parameters[:1], lr=0.1))
+    )
     assert len(made.param_groups[0]["params"]) == 1
 
 
@@ -126,7 +128,9 @@ def test_rates_are_set_by_group_and_a_tensor_in_place():
     assert rate.item() == 0.25
 
 
-@pytest.mark.parametrize("schedule", [*SCHEDULES, lambda progress: np.float32(1), lambda progress: 1])
+@pytest.mark.parametrize(
+    "schedule", [*SCHEDULES, lambda progress: np.float32(1), lambda progress: 1]
+)
 def test_schedules_that_give_factors_are_taken(schedule):
     check_schedule(Recipe(schedule=schedule))
 

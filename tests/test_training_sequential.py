@@ -38,7 +38,14 @@ def test_an_epochs_order_is_the_next_permutation_of_the_stream():
 
 @pytest.mark.parametrize(
     ("n", "batch_size", "drop_last", "steps"),
-    [(48, 16, False, 3), (48, 16, True, 3), (49, 16, False, 4), (49, 16, True, 3), (5, 16, False, 1), (5, 16, True, 1)],
+    [
+        (48, 16, False, 3),
+        (48, 16, True, 3),
+        (49, 16, False, 4),
+        (49, 16, True, 3),
+        (5, 16, False, 1),
+        (5, 16, True, 1),
+    ],
 )
 def test_the_steps_of_an_epoch(n, batch_size, drop_last, steps):
     assert steps_per_epoch(Recipe(batch_size=batch_size, drop_last=drop_last), n) == steps
@@ -114,7 +121,9 @@ def rates(schedule, lr=0.5, tensor=False) -> list[float]:
 @pytest.mark.parametrize("tensor", [False, True])
 def test_the_schedule_sets_every_steps_rate_from_progress(tensor):
     assert rates("constant", tensor=tensor) == [0.5] * 6
-    assert rates("linear", tensor=tensor) == pytest.approx([0.5 * (1 - step / 6) for step in range(6)])
+    assert rates("linear", tensor=tensor) == pytest.approx(
+        [0.5 * (1 - step / 6) for step in range(6)]
+    )
     cosine = [0.25 * (1 + math.cos(math.pi * step / 6)) for step in range(6)]
     assert rates("cosine", tensor=tensor) == pytest.approx(cosine)
     assert rates(lambda progress: 1 + progress, tensor=tensor) == pytest.approx(

@@ -42,9 +42,14 @@ def test_all_is_restored_after_success():
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_all_is_restored_after_an_exception(error):
     before = state()
-    with pytest.raises(error), preserved_state(threads=torch.get_num_threads() + 1):
-        disturb()
-        raise error
+
+    def fail():
+        with preserved_state(threads=torch.get_num_threads() + 1):
+            disturb()
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert state() == before
 
 

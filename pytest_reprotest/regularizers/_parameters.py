@@ -7,6 +7,8 @@ from typing import Any
 
 from pytest_reprotest.errors import OptionError
 
+__tracebackhide__ = True  # where a parameter is refused, pytest shows the user's line only
+
 
 def probability(owner: str, name: str, value: Any) -> None:
     """Refuse anything but a number from 0 to below 1."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pytest_reprotest.errors import OptionError, RegularizerRefused
 from pytest_reprotest.interfaces import Regularizer
 
+__tracebackhide__ = True  # where a parameter is refused, pytest shows the user's line only
+
 if TYPE_CHECKING:
     from torch import nn
 

@@ -12,6 +12,8 @@ from pytest_reprotest.errors import OptionError
 from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.recipe import Recipe
 
+__tracebackhide__ = True  # where a parameter is refused, pytest shows the user's line only
+
 
 @dataclass(frozen=True)
 class Combined(Regularizer):

@@ -13,6 +13,8 @@ from pytest_reprotest.regularizers._keyed import KeyedDropout
 from pytest_reprotest.regularizers._surgery import hidden_stages, refuse_existing
 from pytest_reprotest.regularizers.residual import skip_stages
 
+__tracebackhide__ = True  # where a parameter is refused, pytest shows the user's line only
+
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 

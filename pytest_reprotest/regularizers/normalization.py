@@ -12,6 +12,8 @@ from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.regularizers import _parameters as check
 from pytest_reprotest.regularizers._surgery import NORMS, Stage, hidden_stages, refuse_existing
 
+__tracebackhide__ = True  # where a parameter is refused, pytest shows the user's line only
+
 
 class Features(nn.Module):
     """A norm over (n, features) applied to the last dimension of (…, features)."""
@@ -78,7 +80,8 @@ class GroupNorm(_Normalization):
     Parameters
     ----------
     groups : int
-        Must divide the width of every hidden layer.
+        Must divide the width of every hidden layer, and leave more than one feature in a group after a
+        linear one.
     """
 
     groups: int = 8
@@ -89,11 +92,15 @@ class GroupNorm(_Normalization):
         check.count(self.name, "groups", self.groups)
 
     def norm(self, stage: Stage) -> nn.Module:
-        """GroupNorm; refused where the groups do not divide the width."""
-        if stage.width % self.groups:
-            divisors = [n for n in range(1, stage.width + 1) if stage.width % n == 0]
+        """GroupNorm; refused where the groups do not divide the width, or hold one number each."""
+        most = stage.width if stage.convolutional else stage.width // 2
+        fitting = [n for n in range(1, most + 1) if stage.width % n == 0]
+        if self.groups not in fitting:
+            lone = self.groups == stage.width
+            because = ", since a group of one feature normalizes to 0" if lone else ""
+            example = f", e.g. group_norm({fitting[len(fitting) // 2]})" if fitting else ""
             raise RegularizerRefused(
                 f"'group_norm' with {self.groups} groups does not fit a hidden layer of width "
-                f"{stage.width}; its divisors are {divisors}, e.g. group_norm({divisors[len(divisors) // 2]})"
+                f"{stage.width}{because}; numbers that fit are {fitting or 'none'}{example}"
             )
         return nn.GroupNorm(self.groups, stage.width)

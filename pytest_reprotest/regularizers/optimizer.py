@@ -10,6 +10,8 @@ from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.regularizers import _parameters as check
 
+__tracebackhide__ = True  # where a parameter is refused, pytest shows the user's line only
+
 
 @dataclass(frozen=True)
 class Momentum(Regularizer):

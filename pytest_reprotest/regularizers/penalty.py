@@ -15,6 +15,8 @@ from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.regularizers import _parameters as check
 from pytest_reprotest.regularizers._surgery import LAYERS
 
+__tracebackhide__ = True  # where a parameter is refused, pytest shows the user's line only
+
 
 @dataclass(frozen=True)
 class WeightDecay(Regularizer):

@@ -100,7 +100,9 @@ class Row:
 
     def cells(self, layout: Layout, name_width: int | None) -> list[Cell]:
         """Its cells, the name in at most ``name_width`` columns."""
-        base = self.label == self.audited.result.baseline and layout.thresholds
+        result = self.audited.result
+        alone = len(result.by_regularizer) == 1 and self.label != "none"
+        base = self.label == result.baseline and not alone and layout.thresholds
         name = f"  {self.label} (baseline)" if base else f"  {self.label}"
         names = [name] if name_width is None else fold(name, name_width, indent="    ")
         found = self.found

@@ -32,7 +32,7 @@ def fold(text: str, width: int, indent: str = "") -> list[str]:
             room = width - len(lines[-1])
             lines[-1] += part[:room]
             lines.append(indent)
-            part = part[room:]  # noqa: PLW2901 - what is left of it
+            part = part[room:]
         lines[-1] += part
     return [line.rstrip() for line in lines]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -74,6 +75,26 @@ def check_step(
     model.eval()
     with torch.no_grad():
         _check_scores(model(inputs), len(index))
+
+
+def check_prediction(model: nn.Module, test: Source, device: str) -> None:
+    """Predict a test sample, which may be unlike the training set's.
+
+    Raises
+    ------
+    DataError
+    """
+    inputs, _ = test.take(torch.zeros(1, dtype=torch.int64, device=device))
+    sizes = "".join(f", {size}" for size in inputs.shape[1:])
+    trial = copy.deepcopy(model).eval()
+    try:
+        with torch.no_grad():
+            trial(inputs)
+    except Exception as error:
+        raise DataError(
+            f"the model trains on train= and can't predict test=, whose inputs are {inputs.dtype} of shape "
+            f"(n{sizes}): {error}. Prepare both sets the same way"
+        ) from error
 
 
 def smallest_batch(recipe: Recipe, n_samples: int) -> int:

@@ -118,6 +118,7 @@ class FunctionTrainer(Trainer):
         n_classes: int | None = None,
         threads: int = 1,
     ) -> None:
+        __tracebackhide__ = True  # pytest shows the user's line only
         if not callable(train_fn):
             raise TrainingError(
                 f"got {train_fn!r} as train_fn; expected a function that takes a run and returns labels"

@@ -36,6 +36,11 @@ def check_factory(factory: Any) -> None:
             f"got {factory!r} as model factory; expected a function that builds and returns an nn.Module"
         )
     required = _required_parameters(factory)
+    if required == ["run"]:
+        raise TrainingError(
+            f"{_name(factory)} takes a run, as training functions do; expected a function that builds a "
+            "model. Wrap it: FunctionTrainer(train_fn, y_true=...)"
+        )
     if required not in ([], ["regularizer"]):
         raise TrainingError(
             f"the model factory {_name(factory)} requires the parameters {', '.join(required)}; expected "

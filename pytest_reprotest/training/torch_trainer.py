@@ -19,7 +19,7 @@ from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.training.data import DatasetSource, Source, TensorSource, as_source
 from pytest_reprotest.training.faults import tell
-from pytest_reprotest.training.first_step import check_step
+from pytest_reprotest.training.first_step import check_prediction, check_step
 from pytest_reprotest.training.ladder import Trial, choose
 from pytest_reprotest.training.model import (
     Factory,
@@ -88,10 +88,11 @@ class TorchTrainer(Trainer):
         refusals = {}
         trials: list[Trial] = []
         with preserved_state(self.recipe.threads):
-            train, _ = self._on(asked.device)
+            train, test = self._on(asked.device)
             for regularizer in regularizers:
                 try:
                     trials.append(self._try(regularizer, train, asked.device))
+                    check_prediction(trials[-1][2][0], test, asked.device)
                 except RegularizerRefused as refusal:
                     refusals[regularizer.label] = str(refusal)
                 except ReprotestError as error:
@@ -208,5 +209,6 @@ class TorchTrainer(Trainer):
         return self._placed[1:]
 
     def _kind(self) -> str:
-        sizes = "".join(f", {size}" for size in self._test.inputs.shape[1:])
-        return f"{self._test.inputs.dtype} of shape (n{sizes})"
+        source = self._train if isinstance(self._train, TensorSource) else self._test
+        sizes = "".join(f", {size}" for size in source.inputs.shape[1:])
+        return f"{source.inputs.dtype} of shape (n{sizes})"

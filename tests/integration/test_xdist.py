@@ -1,0 +1,84 @@
+"""pytest-xdist: the summary, the verdicts and the JSON are those of one process."""
+
+import json
+
+import pytest
+
+TESTS = """
+@reproducibility(runs=3, regularizers=["none", "dropout", weight_decay(1e-3)])
+def test_items(retrain, regularizer):
+    retrain(FunctionTrainer(shaky, y_true=y_true))
+
+@reproducibility(runs=3, regularizers="none,residual,dropout+batch_norm")
+def test_does_not_fit(retrain):
+    retrain(make_solved, **data)
+
+@reproducibility(runs=3, regularizers="all", min_accuracy=0.5)
+def test_trained(retrain):
+    retrain(make_solved, **data)
+
+@reproducibility(runs=3, max_prediction_difference=0.1)
+def test_breach(retrain):
+    retrain(FunctionTrainer(shaky, y_true=y_true))
+
+@pytest.mark.xfail(strict=True)
+@reproducibility(runs=3, max_prediction_difference=0.1)
+def test_expected_breach(retrain):
+    retrain(FunctionTrainer(shaky, y_true=y_true))
+
+@reproducibility(runs=2)
+def test_broken(retrain):
+    retrain(FunctionTrainer(lambda run: 1 / 0, y_true=y_true))
+
+def test_twice(retrain):
+    retrain(FunctionTrainer(drawn, y_true=y_true))
+    retrain(FunctionTrainer(exact, y_true=y_true))
+
+def test_plain():
+    pass
+"""
+
+
+def summary(result):
+    """The lines of our section."""
+    lines = result.stdout.str().splitlines()
+    start = next(n for n, line in enumerate(lines) if line.strip("= ") == "reproducibility")
+    end = next(n for n, line in enumerate(lines) if n > start and line.startswith("==="))
+    return lines[start:end]
+
+
+def timeless(value):
+    """A JSON document without its timings."""
+    if isinstance(value, dict):
+        return {key: timeless(inner) for key, inner in value.items() if key != "seconds"}
+    return [timeless(inner) for inner in value] if isinstance(value, list) else value
+
+
+def document(project, path):
+    return json.loads((project.path / path).read_text(encoding="utf-8"))
+
+
+def test_two_workers_give_the_summary_the_verdicts_and_the_json_of_one_process(project):
+    project.ini("repro_vary = all", "repro_max_prediction_difference = 0.9")
+    project.write(TESTS)
+    options = ("--repro-seed=3", "--repro-min-effective-accuracy=-0.9", "--repro-device=cpu")
+    alone = project.run(*options, "--repro-json=alone.json")
+    shared = project.run(*options, "--repro-json=shared.json", "-n2")
+    assert alone.ret == shared.ret == pytest.ExitCode.TESTS_FAILED
+    outcomes = {"passed": 6, "failed": 3, "xfailed": 1}
+    alone.assert_outcomes(**outcomes)
+    shared.assert_outcomes(**outcomes)
+    assert summary(alone) == summary(shared)
+    assert len(summary(alone)) > 30
+    assert timeless(document(project, "alone.json")) == timeless(document(project, "shared.json"))
+    assert list(project.audits("shared.json")) == [
+        "test_breach",
+        "test_broken",
+        "test_expected_breach",
+        "test_items[dropout]",
+        "test_items[none]",
+        "test_items[weight_decay(0.001)]",
+        "test_trained",
+        "test_twice",
+        "test_twice #2",
+    ]
