@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ class Work:
     test: tuple[Tensor, Tensor]
 
     def make(self) -> nn.Module:
+        """A fresh model."""
         layers: list[nn.Module] = []
         for inward, outward in zip(self.widths, self.widths[1:], strict=False):
             layers += [nn.Linear(inward, outward), nn.ReLU()]
@@ -182,14 +184,12 @@ def loops(works: Sequence[Work], runs: int, repeats: int) -> None:
         several.seconds()
         peaks: list[float] = []
 
-        def ours(several: Ours = several, peaks: list[float] = peaks) -> float:
-            peaks.append(gemm_peak(cores))
-            return several.seconds()
+        def ours() -> float:
+            peaks.append(gemm_peak(cores))  # noqa: B023 - called within this turn
+            return several.seconds()  # noqa: B023
 
-        pairs = alternate(ours, lambda w=work, e=epochs: plain_loop(w, runs, e, cores), repeats)  # type: ignore[misc]
-        single = alternate(
-            alone.seconds, lambda w=work, e=epochs: plain_loop(w, runs, e, 1), repeats
-        )  # type: ignore[misc]
+        pairs = alternate(ours, partial(plain_loop, work, runs, epochs, cores), repeats)
+        single = alternate(alone.seconds, partial(plain_loop, work, runs, epochs, 1), repeats)
         rates = [work.flops * runs * epochs / own for own, _ in pairs]
         share = statistics.median(rate / peak for rate, peak in zip(rates, peaks, strict=True))
         own, loop = (statistics.median(times) for times in zip(*pairs, strict=True))

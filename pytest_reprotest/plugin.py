@@ -15,20 +15,14 @@ import pytest
 
 from pytest_reprotest.flags import FLAGS
 from pytest_reprotest.session import SessionAudits
-from pytest_reprotest.settings import (
-    MARKER,
-    given,
-    json_path,
-    options_of,
-    registry_of,
-    rerun_command,
-)
+from pytest_reprotest.settings import MARKER, given, json_path, options_of, registry_of
 
 if TYPE_CHECKING:
     from typing_extensions import Never
 
-    from pytest_reprotest.interfaces import Executor, Regularizer
+    from pytest_reprotest.interfaces import Regularizer
     from pytest_reprotest.result import AuditResult
+    from pytest_reprotest.retraining import Executors
 
 _AUDITS = pytest.StashKey[list["AuditResult"]]()
 _PLACE = pytest.StashKey[int]()
@@ -171,7 +165,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "regularizer" in names and "retrain" in names:  # else it is a fixture of the user's
         for mark in metafunc.definition.iter_markers("parametrize"):
             if mark.args and "regularizer" in re.findall(r"\w+", str(mark.args[0])):
-                raise _failure(_TAKEN.format(metafunc.definition.nodeid))
+                from pytest_reprotest.retraining import TAKEN
+
+                raise _failure(f"{metafunc.definition.nodeid}: {TAKEN}")
         metafunc.parametrize("regularizer", labels, indirect=True, ids=labels)
 
 
@@ -219,9 +215,9 @@ def regularizer(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def _reprotest_executors() -> Iterator[dict[tuple[Any, str], Executor]]:
+def _reprotest_executors() -> Iterator[Executors]:
     """The session's executors: worker processes outlive a test, and end with the session."""
-    opened: dict[tuple[Any, str], Executor] = {}
+    opened: Executors = {}
     yield opened
     for executor in opened.values():
         executor.close()
@@ -229,7 +225,7 @@ def _reprotest_executors() -> Iterator[dict[tuple[Any, str], Executor]]:
 
 @pytest.fixture
 def retrain(
-    request: pytest.FixtureRequest, _reprotest_executors: dict[tuple[Any, str], Executor]
+    request: pytest.FixtureRequest, _reprotest_executors: Executors
 ) -> Callable[..., AuditResult]:
     """Retrain a model factory under each regularizer and hold the runs against the marker's thresholds.
 
@@ -238,57 +234,25 @@ def retrain(
     or ``retrain(FunctionTrainer(train_fn, y_true=...))``. Returns the AuditResult; fails the test where
     a threshold is breached or a run cannot be trusted.
     """
-    from dataclasses import replace
-
-    from pytest_reprotest._audit import run_audit
-    from pytest_reprotest.api import as_trainer
-    from pytest_reprotest.errors import RegularizerRefused, ReprotestError
-    from pytest_reprotest.execution.choice import open_executor
-    from pytest_reprotest.report.progress import progress_of
-    from pytest_reprotest.report.terminal import explain
-    from pytest_reprotest.selection import select
+    from pytest_reprotest.errors import ReprotestError
+    from pytest_reprotest.retraining import DoesNotFit, Retraining
 
     item = request.node
-    config = request.config
-    audits: list[AuditResult] = []
-    item.stash[_AUDITS] = audits
+    own = "regularizer" in request.fixturenames
+    label = request.getfixturevalue("regularizer") if own else None
     try:
-        registry = registry_of(item.ihook)
-        options = options_of(config, item)
-        chosen = select(options, registry)
-        if "regularizer" in request.fixturenames:
-            label = request.getfixturevalue("regularizer")
-            if label not in tuple(chosen.regularizers):  # whatever a user's own fixture returned
-                raise _failure(_TAKEN.format(item.nodeid))
-            options = replace(options, regularizers=(chosen.regularizers[label],), baseline=None)
+        retraining = Retraining(item, label, _reprotest_executors)
     except ReprotestError as error:
-        raise _failure(str(error)) from None
+        raise _failure(f"{item.nodeid}: {error}") from None
+    item.stash[_AUDITS] = retraining.results
 
     def run(model_factory: Any, **settings: Any) -> AuditResult:
-        name = item.nodeid if not audits else f"{item.nodeid} #{len(audits) + 1}"
-        place = (options.workers, options.device)
         try:
-            if place not in _reprotest_executors:
-                _reprotest_executors[place] = open_executor(options)
-            result = run_audit(
-                as_trainer(model_factory, settings),
-                options,
-                registry,
-                name=name,
-                executor=_reprotest_executors[place],
-                progress=progress_of(config, item.name),
-            )
-        except RegularizerRefused as refusal:
-            if chosen.lenient:
-                pytest.skip(f"does not fit this model: {refusal}")
-            raise _failure(f"{item.nodeid}: {refusal}") from None
+            return retraining.run(model_factory, settings)
+        except DoesNotFit as reason:
+            pytest.skip(str(reason))
         except ReprotestError as error:
-            raise _failure(f"{item.nodeid}: {error}") from None
-        audits.append(result)
-        if not result.passed:
-            command = rerun_command(config, item.nodeid, options)
-            pytest.fail(explain(result, command), pytrace=False)
-        return result
+            raise _failure(str(error)) from None
 
     run.__qualname__ = "retrain"  # as messages name it
     return run
@@ -300,11 +264,6 @@ def _failure(message: str) -> BaseException:
     return failure
 
 
-_TAKEN = (
-    "{}: beside retrain, the argument regularizer is set by pytest-reprotest, from the marker or "
-    "--repro-regularizers, one item each. Take your own parametrize or fixture of that name away, or "
-    "rename it"
-)
 _UNUSED = (
     f"{{}} is marked {MARKER!r} and does not ask for the fixture retrain, so it would audit nothing. "
     "Add the argument retrain and call it (unittest methods can't: write a function), or take the "

@@ -155,12 +155,14 @@ def test_a_label_that_is_no_digit_is_refused(idx, tmp_path):
 
 
 @pytest.fixture
-def run_example(pytester, _loaded):
+def run_example(pytester, monkeypatch, _loaded):
     """Run a file of the examples in this process; gives pytest's result and the audits by test name."""
     for module in ("sklearn.datasets", "sklearn.model_selection"):
         importlib.import_module(
             module
         )  # pytester forgets modules that are new; these load only once
+
+    monkeypatch.setenv("COLUMNS", "100")
 
     def run(name, *args):
         out = pytester.path / "out.json"

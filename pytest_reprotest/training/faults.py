@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-import pytest_reprotest
 from pytest_reprotest.errors import ReprotestError
 
 
@@ -17,9 +16,7 @@ def _folder(path: str | Path) -> str:
     return f"{path}{os.sep}"  # so that "torch" is not "torchvision" too
 
 
-_NOT_THEIRS = tuple(
-    _folder(Path(package.__file__ or "").parent) for package in (pytest_reprotest, torch)
-)
+_NOT_THEIRS = (_folder(Path(__file__).parents[1]), _folder(Path(torch.__file__).parent))
 _LIBRARIES = tuple(
     _folder(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )

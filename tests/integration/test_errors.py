@@ -70,7 +70,10 @@ def test_a_usage_error_is_one_under_xdist_too_before_a_worker_starts(project, op
     [
         ("--repro-rums=3", "unrecognized arguments: --repro-rums=3"),
         ("--repro-runs", "argument --repro-runs: expected one argument"),
-        ("--repro-report-only=yes", "argument --repro-report-only: ignored explicit argument 'yes'"),
+        (
+            "--repro-report-only=yes",
+            "argument --repro-report-only: ignored explicit argument 'yes'",
+        ),
     ],
 )
 def test_pytest_itself_refuses_options_that_are_no_options(project, option, message):
@@ -185,8 +188,12 @@ def test_the_argument_regularizer_beside_retrain_is_not_the_users_to_set(project
     result = project.run("--continue-on-collection-errors")
     result.assert_outcomes(errors=2)
     said = clean(project, result)
-    assert "test_audit.py::test_own: beside retrain, the argument regularizer is set by pytest" in said
-    assert "test_fixture.py::test_own[none]: beside retrain, the argument regularizer is set" in said
+    assert (
+        "test_audit.py::test_own: beside retrain, the argument regularizer is set by pytest" in said
+    )
+    assert (
+        "test_fixture.py::test_own[none]: beside retrain, the argument regularizer is set" in said
+    )
 
 
 CALLS = {

@@ -78,7 +78,9 @@ def test_what_it_changes_is_what_is_trained(project):
 def test_it_is_listed_named_on_the_command_line_and_takes_parameters(project):
     project.conftest(CONFTEST)
     project.write(AUDIT)
-    project.run("--repro-list").stdout.fnmatch_lines(["frozen * the first layers keep the weights*"])
+    project.run("--repro-list").stdout.fnmatch_lines(
+        ["frozen * the first layers keep the weights*"]
+    )
     project.run("--repro-regularizers=frozen", "--repro-json=out.json").assert_outcomes(passed=1)
     assert list(project.audits()["test_frozen"]["regularizers"]) == ["frozen"]
     result = project.run("--repro-regularizers=frozen(2)")
@@ -115,20 +117,39 @@ def test_a_conftest_below_registers_for_its_folder_only(project):
         (project.path / folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     result = project.run("--continue-on-collection-errors")
     result.assert_outcomes(passed=2, errors=1)
-    assert "test_c.py::test_frozen: reproducibility(regularizers='none,frozen'): unknown regulari" in (
-        project.said(result)
+    assert (
+        "test_c.py::test_frozen: reproducibility(regularizers='none,frozen'): unknown regulari"
+        in (project.said(result))
     )
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("return Frozen", "pytest_reprotest_regularizers returned <class 'conftest.Frozen'>; expected a"),
-        ("return 'frozen'", "pytest_reprotest_regularizers returned 'frozen'; expected a list of Regul"),
-        ("return [Frozen()]", "returned Frozen(layers=1); expected subclasses of pytest_reprotest.Reg"),
-        ("return [int]", "returned <class 'int'>; expected subclasses of pytest_reprotest.Regularizer"),
-        ("return 1 / 0", "pytest_reprotest_regularizers raised ZeroDivisionError: division by zero at"),
-        ("yield 1 / 0", "pytest_reprotest_regularizers raised ZeroDivisionError: division by zero at"),
+        (
+            "return Frozen",
+            "pytest_reprotest_regularizers returned <class 'conftest.Frozen'>; expected a",
+        ),
+        (
+            "return 'frozen'",
+            "pytest_reprotest_regularizers returned 'frozen'; expected a list of Regul",
+        ),
+        (
+            "return [Frozen()]",
+            "returned Frozen(layers=1); expected subclasses of pytest_reprotest.Reg",
+        ),
+        (
+            "return [int]",
+            "returned <class 'int'>; expected subclasses of pytest_reprotest.Regularizer",
+        ),
+        (
+            "return 1 / 0",
+            "pytest_reprotest_regularizers raised ZeroDivisionError: division by zero at",
+        ),
+        (
+            "yield 1 / 0",
+            "pytest_reprotest_regularizers raised ZeroDivisionError: division by zero at",
+        ),
         (
             "Frozen.name = 'weight_decay'; return [Frozen]",
             "the regularizer name 'weight_decay' is taken; give Frozen another",

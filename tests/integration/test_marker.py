@@ -15,9 +15,10 @@ def settings(project, test):
 
 def test_the_decorator_is_the_marker_and_keeps_what_was_given():
     marker = reproducibility(runs=3, max_prediction_difference={"none": 0.1})
-    assert marker.mark == pytest.mark.reproducibility(
-        runs=3, max_prediction_difference={"none": 0.1}
-    ).mark
+    assert (
+        marker.mark
+        == pytest.mark.reproducibility(runs=3, max_prediction_difference={"none": 0.1}).mark
+    )
 
 
 def test_the_decorator_names_every_keyword_of_the_marker_and_no_other():
@@ -223,9 +224,7 @@ class TestParametrization:
     def test_the_command_to_run_it_again_runs_just_that(self, project):
         project.write(self.SOURCE)
         result = project.run()
-        command = next(
-            line.strip() for line in result.outlines if line.startswith("  pytest ")
-        )
+        command = next(line.strip() for line in result.outlines if line.startswith("  pytest "))
         assert command == (
             "pytest 'test_audit.py::test_each[dropout]' --repro-runs=3 --repro-seed=0 "
             "--repro-regularizers=dropout"

@@ -22,7 +22,9 @@ def test_the_command_line_tightens_a_markers_threshold(project, workers):
     project.write(TEST)
     result = project.run("--repro-max-prediction-difference=0.1", *workers)
     result.assert_outcomes(failed=2)
-    sentence = "prediction_difference 0.2000 [0.2000, 0.2000] is above max_prediction_difference=0.1"
+    sentence = (
+        "prediction_difference 0.2000 [0.2000, 0.2000] is above max_prediction_difference=0.1"
+    )
     assert project.said(result).count(f"none (3 runs): {sentence}") == 2
 
 

@@ -33,7 +33,9 @@ def test_the_audits_and_the_exit_status_are_the_same_without(project, plugin):
         assert result.outlines == []
     else:
         result.assert_outcomes(passed=2, failed=1)
-        result.stdout.fnmatch_lines(["test_audit.py::test_items", "  none * 0.200 *", "  dropout *fail"])
+        result.stdout.fnmatch_lines(
+            ["test_audit.py::test_items", "  none * 0.200 *", "  dropout *fail"]
+        )
 
 
 def test_a_usage_error_is_one_without_a_terminal_too(project):
