@@ -3,9 +3,9 @@
     python benchmarks/engine.py [--repeats 3] [--runs 10] [--only loops,study,memory,checks]
 
 - loops: one epoch of R runs by pytest-reprotest (stacked, one worker a core) against a straightforward
-  loop over tensors (torch's default threads, one run at a time, index, forward, backward, step), the same
-  models, data, batches and one test pass a run; and the same with one worker against the loop with one
-  thread. The fraction of the machine's GEMM peak counts the products of forward and backward only.
+  loop over tensors (one run at a time: index, forward, backward, step), with one thread and with one a
+  core, the same models, data, batches and one test pass a run. Two of its runs are timed and taken for
+  all. The fraction of the machine's GEMM peak counts the products of forward and backward only.
 - study: against the loop of the study's script: a DataLoader over per-sample PIL image → tensor, .item()
   each step, a test pass each epoch. One run of it is measured and taken R times.
 - memory: peak resident memory of an audit of 100 runs in a process of its own, beyond torch and the data.
@@ -43,6 +43,9 @@ from pytest_reprotest.plan import make_plan
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.training.torch_trainer import TorchTrainer
+
+
+_TIMED_RUNS = 2
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,15 @@ def digits() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
 
 
 def plain_loop(work: Work, runs: int, epochs: int, threads: int) -> float:
-    """Seconds of the straightforward loop: nothing foolish in it, nothing clever either."""
+    """Seconds of the straightforward loop: nothing foolish in it, nothing clever either.
+
+    One run after another, so two are timed and the rest taken for the same.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     inputs, targets = work.train
     started = time.perf_counter()
-    for run in range(runs):
+    for run in range(_TIMED_RUNS):
         torch.manual_seed(run)
         model = work.make()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -119,7 +125,7 @@ def plain_loop(work: Work, runs: int, epochs: int, threads: int) -> float:
             model(work.test[0]).argmax(1)
     seconds = time.perf_counter() - started
     torch.set_num_threads(before)
-    return seconds
+    return seconds * runs / _TIMED_RUNS
 
 
 class Ours:
@@ -161,48 +167,53 @@ def gemm_peak(threads: int) -> float:
     return best
 
 
-def alternate(
-    first: Callable[[], float], second: Callable[[], float], repeats: int
-) -> list[tuple[float, float]]:
-    """Times of two ways, taken in turn: both see the same neighbours."""
-    return [(first(), second()) for _ in range(repeats)]
+def alternate(ways: Sequence[Callable[[], float]], repeats: int) -> list[list[float]]:
+    """Times of several ways, taken in turn so that all see the same neighbours: one list a way."""
+    turns = [[way() for way in ways] for _ in range(repeats)]
+    return [list(times) for times in zip(*turns, strict=True)]
 
 
-def ratio(pairs: Sequence[tuple[float, float]]) -> str:
-    """Median of second over first, with the extremes."""
-    ratios = sorted(second / first for first, second in pairs)
-    return f"{statistics.median(ratios):5.2f} x  ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+def ratio(own: Sequence[float], other: Sequence[float]) -> str:
+    """Median of other over own, with the extremes."""
+    ratios = sorted(b / a for a, b in zip(own, other, strict=True))
+    return f"{statistics.median(ratios):5.2f} x ({ratios[0]:.2f} to {ratios[-1]:.2f})"
 
 
 def loops(works: Sequence[Work], runs: int, repeats: int) -> None:
     cores = available_cores()
-    with_workers = ProcessExecutor(cores)
+    workers = ProcessExecutor(cores)
     for work in works:
         epochs = 1 if work.widths[0] == 784 else 10
-        several = Ours(work, runs, epochs, with_workers)
-        alone = Ours(work, runs, epochs, LocalExecutor())
+        several, alone = (Ours(work, runs, epochs, e) for e in (workers, LocalExecutor()))
         several.seconds()
-        peaks: list[float] = []
-
-        def ours() -> float:
-            peaks.append(gemm_peak(cores))  # noqa: B023 - called within this turn
-            return several.seconds()  # noqa: B023
-
-        pairs = alternate(ours, partial(plain_loop, work, runs, epochs, cores), repeats)
-        single = alternate(alone.seconds, partial(plain_loop, work, runs, epochs, 1), repeats)
-        rates = [work.flops * runs * epochs / own for own, _ in pairs]
+        ways = [
+            several.seconds,
+            alone.seconds,
+            partial(plain_loop, work, runs, epochs, 1),
+            partial(plain_loop, work, runs, epochs, cores),
+            partial(gemm_peak, cores),
+        ]
+        own, one, loop_1, loop_n, peaks = alternate(ways, repeats)
+        rates = [work.flops * runs * epochs / seconds for seconds in own]
         share = statistics.median(rate / peak for rate, peak in zip(rates, peaks, strict=True))
-        own, loop = (statistics.median(times) for times in zip(*pairs, strict=True))
+        best = [min(pair) for pair in zip(loop_1, loop_n, strict=True)]
+        middle = statistics.median
         print(
-            f"{work.name:9s} {cores} workers, stacks of {several.placement.chunk}: "
-            f"{own:6.2f} s, loop {loop:6.2f} s: {ratio(pairs)}; "
-            f"{statistics.median(rates) / 1e9:.0f} of {statistics.median(peaks) / 1e9:.0f} GFLOP/s "
-            f"GEMM peak: {share:.0%}"
+            f"{work.name}: {cores} workers, stacks of {several.placement.chunk}: {middle(own):.2f} s"
+        )
+        print(f"  against the faster loop:       {ratio(own, best)}")
+        print(f"  loop, 1 thread {middle(loop_1):7.2f} s:      {ratio(own, loop_1)}")
+        print(f"  loop, {cores} threads {middle(loop_n):6.2f} s:      {ratio(own, loop_n)}")
+        print(
+            f"  1 worker, stacks of {alone.placement.chunk}, {middle(one):.2f} s, "
+            f"against 1 thread: {ratio(one, loop_1)}"
         )
         print(
-            f"{'':9s} 1 worker, stacks of {alone.placement.chunk}, loop with 1 thread: {ratio(single)}"
+            f"  {middle(rates) / 1e9:.0f} GFLOP/s of a GEMM peak of {middle(peaks) / 1e9:.0f}: "
+            f"{share:.0%}",
+            flush=True,
         )
-    with_workers.close()
+    workers.close()
 
 
 def study(work: Work, runs: int, repeats: int) -> None:
@@ -246,10 +257,10 @@ def study(work: Work, runs: int, repeats: int) -> None:
     executor = ProcessExecutor(available_cores())
     ours = Ours(work, runs, 1, executor)
     ours.seconds()
-    pairs = alternate(ours.seconds, loop, repeats)
-    own, other = (statistics.median(times) for times in zip(*pairs, strict=True))
+    own, other = alternate([ours.seconds, loop], repeats)
     print(
-        f"{work.name:9s} {own:6.2f} s, the study's loop {other:6.1f} s (one run × {runs}): {ratio(pairs)}"
+        f"{work.name}: {statistics.median(own):.2f} s, the study's loop {statistics.median(other):.1f} s "
+        f"(one run times {runs}): {ratio(own, other)}"
     )
     executor.close()
 

@@ -16,8 +16,8 @@ from torch import nn
 from pytest_reprotest import AuditResult, reproducibility
 
 # 80 batches of 128: no small last batch, whose noisy step would undo part of the training (see the digits
-# example). With 10,000 pictures, 78 batches and 16 left over, the baseline's prediction difference is 0.2
-# in place of 0.06. Five epochs of this many pictures keep ten runs of all regularizers at about a minute.
+# example). With 10,000 pictures, 78 batches and 16 left over, the baseline's prediction difference is 0.14
+# in place of 0.05. Five epochs of this many pictures keep ten runs of all regularizers at about a minute.
 N_TRAIN = 10_240
 BATCH_SIZE = 128
 
@@ -62,20 +62,22 @@ def make_mlp() -> nn.Module:
     )
 
 
-# Set as the digits example sets them: the mean of six audits of five runs (--repro-seed=100), three standard
-# deviations towards worse, rounded outwards to 0.005.
+# Set as the digits example sets them: the mean of twelve audits of five runs (30 runs each under
+# --repro-seed=100 and 200), three standard deviations towards worse, rounded outwards to 0.005. At this
+# learning rate a run now and then ends on a bad step, so the spread is wide; a schedule that lowers the rate
+# would earn tighter limits.
 LIMITS = {  # largest prediction difference, smallest Effective Test Accuracy
-    "none": (0.070, 0.830),
-    "momentum": (0.065, 0.835),
-    "adam": (0.040, 0.870),
-    "weight_decay": (0.070, 0.830),
-    "orthogonal": (0.070, 0.825),
-    "dropout": (0.060, 0.835),
-    "stochastic_depth": (0.055, 0.855),
-    "batch_norm": (0.045, 0.905),
-    "layer_norm": (0.055, 0.890),
-    "group_norm": (0.060, 0.880),
-    "residual": (0.055, 0.855),
+    "none": (0.075, 0.820),
+    "momentum": (0.060, 0.840),
+    "adam": (0.045, 0.865),
+    "weight_decay": (0.075, 0.820),
+    "orthogonal": (0.075, 0.820),
+    "dropout": (0.060, 0.830),
+    "stochastic_depth": (0.060, 0.845),
+    "batch_norm": (0.045, 0.900),
+    "layer_norm": (0.070, 0.865),
+    "group_norm": (0.070, 0.865),
+    "residual": (0.065, 0.845),
 }
 
 

@@ -1,6 +1,8 @@
 """pytest-reprotest: if we train this again, do we get the same model?
 
 The names below load on first use, so that importing the package costs nothing.
+
+PYTEST_DONT_REWRITE: there are no assertions of tests here, and pytest need not warn that it came too late.
 """
 
 from __future__ import annotations

@@ -267,5 +267,5 @@ def _failure(message: str) -> BaseException:
 _UNUSED = (
     f"{{}} is marked {MARKER!r} and does not ask for the fixture retrain, so it would audit nothing. "
     "Add the argument retrain and call it (unittest methods can't: write a function), or take the "
-    "marker off"
+    "marker off; on a class or module it is meant for every test there"
 )

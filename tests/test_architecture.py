@@ -168,3 +168,9 @@ def test_pytests_private_modules_are_left_alone():
 )
 def test_the_reading_of_imports_misses_none(source, names):
     assert imported(ast.parse(source)) == names
+
+
+def test_a_name_that_the_package_lends_is_no_room():
+    assert rooms_of({"pytest_reprotest.plugin.retrain", "torch.nn"}) == {"plugin"}
+    assert rooms_of({"pytest_reprotest.AuditResult"}) - set(ROOMS) == {"AuditResult"}
+    assert rooms_of({"pytest_reprotest"}) - set(ROOMS) == {""}

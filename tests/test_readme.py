@@ -2,10 +2,14 @@
 
 import importlib
 import re
+import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
+from test_architecture import ROOMS
 
+from pytest_reprotest import audit_predictions
 from pytest_reprotest.flags import FLAGS
 from pytest_reprotest.options import MARKER_KEYS
 from pytest_reprotest.recipe import Recipe
@@ -22,7 +26,8 @@ PAGES = [
 def section(heading):
     """The text under a heading, to the next heading of its level or above."""
     level = heading.split(" ")[0]
-    text = README.split(f"\n{heading}\n", 1)[1]
+    prose = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
+    text = prose.split(f"\n{heading}\n", 1)[1]
     return re.split(rf"\n#{{1,{len(level)}}} ", text, maxsplit=1)[0]
 
 
@@ -39,8 +44,9 @@ def column(text, number):
 
 
 @pytest.fixture
-def readme_project(pytester, _loaded):
+def readme_project(pytester, monkeypatch, _loaded):
     """The blocks of README that are files, in a folder of their own."""
+    monkeypatch.setenv("COLUMNS", "100")
     for module in ("sklearn.datasets", "sklearn.ensemble"):
         importlib.import_module(
             module
@@ -65,9 +71,9 @@ def test_the_first_test_has_ten_lines_of_code():
 
 
 def test_the_result_is_there_for_assertions(readme_project):
-    result = readme_project.runpytest_inprocess("test_more.py", "-k", "layer_norm", "-s")
+    result = readme_project.runpytest_inprocess("test_more.py", "-s")
 
-    result.assert_outcomes(passed=1, deselected=1)
+    result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*Estimate(value=0.*, low=*, high=*)"])
 
 
@@ -142,3 +148,23 @@ def test_each_of_the_two_commands_is_one_line_in_a_block_of_its_own(comment):
 
     assert len(found) == 1
     assert "\n" not in found[0]
+
+
+def test_the_architecture_names_every_room_in_its_order():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+    assert [names[0] for names in column(text, 0)] == ROOMS
+
+
+def test_limits_are_found_from_a_pilot_as_the_examples_say(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    snippet = textwrap.dedent(re.search(r"( +)```python\n(.*?)\1```\n", page, flags=re.DOTALL)[2])
+    labels = np.array([[0, 1, 1, 0]] * 5 + [[0, 1, 1, 0], [1, 1, 1, 0], *[[0, 1, 1, 0]] * 3])
+    audit_predictions({"none": labels}, y_true=[0, 1, 1, 0]).to_json(tmp_path / "pilot.json")
+    monkeypatch.chdir(tmp_path)
+
+    exec(snippet, {})
+
+    # Five alike give PD 0 and ETA 1; one of five wrong on one sample of four gives PD 0.1, ETA 0.85.
+    pd, eta = 0.05 + 3 * 0.1 / 2**0.5, 0.925 - 3 * 0.15 / 2**0.5
+    assert capsys.readouterr().out == f"none: PD at most {pd:.3f}, ETA at least {eta:.3f}\n"

@@ -15,9 +15,12 @@ _BITS = 24  # of a hash that decide: all that float32 can tell apart
 
 def _mix(x: Tensor) -> Tensor:
     """A bijective 32-bit hash, int32 to int32 (C. Wellons' "lowbias32"); shifts are made logical by masks."""
-    x = (x ^ ((x >> 16) & 0xFFFF)) * 0x7FEB352D
-    x = (x ^ ((x >> 15) & 0x1FFFF)) * -2073254261  # 0x846ca68b
-    return x ^ ((x >> 16) & 0xFFFF)
+    x = x ^ (x >> 16).bitwise_and_(0xFFFF)
+    x *= 0x7FEB352D
+    x ^= (x >> 15).bitwise_and_(0x1FFFF)
+    x *= -2073254261  # 0x846ca68b
+    x ^= (x >> 16).bitwise_and_(0xFFFF)
+    return x
 
 
 def keyed_uniforms(key: Tensor, call: Tensor, count: int) -> Tensor:
@@ -42,8 +45,8 @@ def keyed_uniforms(key: Tensor, call: Tensor, count: int) -> Tensor:
     offset = _mix(key[..., 0] + call * _GOLDEN)
     stride = _mix(key[..., 1] ^ offset) | 1  # odd, so positions stay distinct modulo 2^32
     position = torch.arange(count, dtype=torch.int32, device=key.device)
-    mixed = _mix(position * stride.unsqueeze(-1) + offset.unsqueeze(-1))
-    return (mixed >> 8) & ((1 << _BITS) - 1)
+    mixed = _mix((position * stride.unsqueeze(-1)).add_(offset.unsqueeze(-1)))
+    return (mixed >> 8).bitwise_and_((1 << _BITS) - 1)
 
 
 class KeyedDropout(nn.Module):

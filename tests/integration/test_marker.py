@@ -139,6 +139,23 @@ def test_a_marked_test_without_retrain_is_refused_at_collection(project):
     )
 
 
+def test_a_test_of_a_marked_module_has_to_audit_too(project):
+    project.write("""
+        pytestmark = reproducibility(runs=2)
+
+        def test_audit(retrain):
+            retrain(FunctionTrainer(shaky, y_true=y_true))
+
+        def test_other():
+            pass
+        """)
+    result = project.run()
+    result.assert_outcomes(errors=1)
+    said = project.said(result)
+    assert "test_audit.py::test_other is marked 'reproducibility' and does not ask for" in said
+    assert "on a class or module it is meant for every test there" in said
+
+
 def test_a_marked_test_that_never_calls_retrain_fails(project):
     project.write("""
         @reproducibility(runs=2)
