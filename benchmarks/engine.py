@@ -186,7 +186,7 @@ def loops(works: Sequence[Work], runs: int, repeats: int) -> None:
         epochs = 1 if work.widths[0] == 784 else 10
         several, alone = (Ours(work, runs, epochs, e) for e in (workers, LocalExecutor()))
         several.seconds()
-        ways = [
+        ways: list[Callable[[], float]] = [
             several.seconds,
             alone.seconds,
             partial(plain_loop, work, runs, epochs, 1),

@@ -70,13 +70,11 @@ class _Leaf(nn.Module):
 
 
 class Linear(_Leaf):
-    """A linear layer of all runs; ``update`` is what its backward does with the weight, if not a gradient."""
-
-    update: kernels.Update | None = None
+    """A linear layer of all runs."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """One batched product."""
-        return kernels.linear(inputs, self.own["weight"], self.own.get("bias"), self.update)
+        return kernels.linear(inputs, self.own["weight"], self.own.get("bias"))
 
 
 class _BatchNorm(_Leaf):
@@ -167,24 +165,13 @@ def _rebuilt(
     elif kind in (nn.Sequential, Stage):
         made = copy.copy(module)
         made._modules = {}
-        before: nn.Module | None = None
         for key, child in module._modules.items():
-            if child is not None:
-                rebuilt = _rebuilt(child, f"{name}.{key}" if name else key, state, memo)
-                if kind is nn.Sequential and type(child) is nn.ReLU and _is_fresh(before):
-                    rebuilt = nn.ReLU(inplace=True)
-                made._modules[key], before = rebuilt, child
-            else:
-                made._modules[key] = None
+            path = f"{name}.{key}" if name else key
+            made._modules[key] = None if child is None else _rebuilt(child, path, state, memo)
     else:
         raise NotDirect(name)
     memo[id(module)] = made
     return made
-
-
-def _is_fresh(module: nn.Module | None) -> bool:
-    """Whether a module's output is its own, and no one's but the next module's."""
-    return type(module) in (nn.Linear, Stage, Features)
 
 
 class DirectStack(Stack):

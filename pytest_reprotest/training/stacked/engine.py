@@ -24,8 +24,9 @@ from pytest_reprotest.training.sequential import (
     steps_per_epoch,
 )
 from pytest_reprotest.training.stacked.direct import DirectStack, NotDirect, Stack
-from pytest_reprotest.training.stacked.fused import fuse_updates
+from pytest_reprotest.training.stacked.fused import fusible
 from pytest_reprotest.training.stacked.graph import GraphedStep
+from pytest_reprotest.training.stacked.manual import by_hand, cross_entropy
 from pytest_reprotest.training.stacked.optimizer import clip_by_run, stacked_optimizer
 from pytest_reprotest.training.stacked.vmapped import VmappedStack
 from pytest_reprotest.training.state import torch_generator
@@ -84,27 +85,50 @@ class StackTraining:
         self.losses = stacked_losses(make_loss(recipe), recipe.loss)
         self.total = torch.zeros(stack.n_runs, device=train.targets.device)
         self.penalty = _penalty_by_run(stack, regularizer)
-        if self.penalty is None and self.max_grad_norm is None:
-            fuse_updates(stack, self.optimizer)
+        free = self.penalty is None and self.max_grad_norm is None
+        plain = recipe.loss == "cross_entropy"
+        group = fusible(self.optimizer) if free else None
+        self.operation = by_hand(stack, group) if plain else None
         self._ones = torch.ones_like(self.total)
         self._shape = train.inputs.shape[1:]
 
     def objective(self, index: Tensor) -> Tensor:
-        """Loss and penalty of each run, (n_runs,), on samples ``index`` (n_runs, n)."""
-        inputs, targets = self.train.take(index.reshape(-1))
-        scores = self.stack(inputs.view(*index.shape, *self._shape))
-        losses = self.losses(scores, targets.view(index.shape))
+        """Loss and penalty of each run, (n_runs,), on samples ``index`` (n_runs, n), with their graph."""
+        inputs, targets = self._batch(index)
+        losses = self.losses(self.stack(inputs), targets)
         return losses if self.penalty is None else losses + self.penalty(self.stack.leaves)
 
     def step(self, index: Tensor) -> None:
         """One step of every run."""
-        objective = self.objective(index)
-        self.optimizer.zero_grad(set_to_none=True)
-        objective.backward(self._ones)
+        for leaf in self.trainable:
+            leaf.grad = None
+        objective = self._by_hand(index) if self.operation is not None else self._by_graph(index)
         if self.max_grad_norm is not None:
             clip_by_run(self.trainable, self.max_grad_norm)
-        self.optimizer.step()
-        self.total += objective.detach()
+        if any(leaf.grad is not None for leaf in self.trainable):
+            self.optimizer.step()
+        self.total += objective
+
+    def _by_graph(self, index: Tensor) -> Tensor:
+        objective = self.objective(index)
+        objective.backward(self._ones)
+        return objective.detach()
+
+    def _by_hand(self, index: Tensor) -> Tensor:
+        assert self.operation is not None
+        with torch.no_grad():
+            inputs, targets = self._batch(index)
+            losses, gradient = cross_entropy(self.operation.forward(inputs), targets)
+            self.operation.backward(gradient, inward=False)
+        if self.penalty is None:
+            return losses
+        penalty = self.penalty(self.stack.leaves)
+        penalty.backward(self._ones)
+        return losses + penalty.detach()
+
+    def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        inputs, targets = self.train.take(index.reshape(-1))
+        return inputs.view(*index.shape, *self._shape), targets.view(index.shape)
 
 
 def train_stack(

@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytest_reprotest.training.stacked.direct import DirectStack, Linear, Stack
-from pytest_reprotest.training.stacked.kernels import is_aligned
-
 
 class FusedSGD:
-    """The update of one weight: v ← μv + G·X + λW, W ← W - ηv, or W ← (1 - ηλ)W - ηG·X without momentum.
+    """SGD's update of one linear layer.
+
+    v ← μv + g + λW, W ← W - ηv; without momentum W ← (1 - ηλ)W - ηg.
 
     Parameters
     ----------
@@ -27,12 +26,11 @@ class FusedSGD:
     def __init__(self, group: dict[str, Any]) -> None:
         self.group = group
         self.velocity: Tensor | None = None
+        self.bias_velocity: Tensor | None = None
 
-    @torch.no_grad()
-    def __call__(self, weight: Tensor, gradient: Tensor, inputs: Tensor) -> None:
-        """Update in place."""
-        rate, decay = self.group["lr"], self.group["weight_decay"]
-        momentum = self.group["momentum"]
+    def weight(self, weight: Tensor, gradient: Tensor, inputs: Tensor) -> None:
+        """Update a weight by its gradient G·X, from G (n_runs, out, n) and X (n_runs, n, in)."""
+        rate, momentum, decay = self._settings()
         if not momentum:
             weight.baddbmm_(gradient, inputs, beta=1.0 - rate * decay, alpha=-rate)
             return
@@ -43,21 +41,25 @@ class FusedSGD:
             self.velocity.add_(weight, alpha=decay)
         weight.add_(self.velocity, alpha=-rate)
 
+    def bias(self, bias: Tensor, gradient: Tensor) -> None:
+        """Update a bias by its gradient."""
+        rate, momentum, decay = self._settings()
+        if decay:
+            gradient = gradient.add(bias, alpha=decay)
+        if momentum:
+            if self.bias_velocity is None:
+                self.bias_velocity = torch.zeros_like(bias)
+            gradient = self.bias_velocity.mul_(momentum).add_(gradient)
+        bias.add_(gradient, alpha=-rate)
 
-def fuse_updates(stack: Stack, optimizer: torch.optim.Optimizer) -> None:
-    """Give every linear layer that is used once a step its own update, where SGD's rule allows it.
+    def _settings(self) -> tuple[float, float, float]:
+        return self.group["lr"], self.group["momentum"], self.group["weight_decay"]
 
-    Not one whose matrices begin anywhere in memory: see ``is_aligned``.
-    """
-    if not isinstance(stack, DirectStack) or type(optimizer) is not torch.optim.SGD:
-        return
+
+def fusible(optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    """The optimizer's parameter group where its rule is one that FusedSGD computes, else None."""
+    if type(optimizer) is not torch.optim.SGD or len(optimizer.param_groups) != 1:
+        return None
     group = optimizer.param_groups[0]
-    single = len(optimizer.param_groups) == 1 and isinstance(group["lr"], float)
-    if not single or group["nesterov"] or group["maximize"] or group["dampening"]:
-        return
-    places = list(stack.tree.named_modules(remove_duplicate=False))
-    uses = [id(module) for _, module in places]
-    for _, module in places:
-        once = isinstance(module, Linear) and uses.count(id(module)) == 1
-        if once and module.own["weight"].requires_grad and is_aligned(module.own["weight"]):
-            module.update = FusedSGD(group)
+    plain = not (group["nesterov"] or group["maximize"] or group["dampening"])
+    return group if plain and isinstance(group["lr"], float) else None

@@ -7,7 +7,6 @@ and no weight is copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,14 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 Dims = tuple[int | None, ...]
-Update = Callable[[Tensor, Tensor, Tensor], None]
-
 _LINE = 64  # bytes of a cache line
 
 
-def linear(
-    inputs: Tensor, weight: Tensor, bias: Tensor | None, update: Update | None = None
-) -> Tensor:
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Linear layers of all runs.
 
     Parameters
@@ -30,9 +25,6 @@ def linear(
     inputs : tensor (n_runs, …, in)
     weight : tensor (n_runs, out, in)
     bias : tensor (n_runs, out) or None
-    update : callable, optional
-        In place of giving the weight a gradient G·X, called with (weight, G (n_runs, out, n),
-        X (n_runs, n, in)) in the backward pass, to update the weight there and then.
 
     Returns
     -------
@@ -42,7 +34,7 @@ def linear(
     torch.Size([2, 3, 5])
     """
     flat = inputs if inputs.dim() == 3 else inputs.reshape(len(inputs), -1, inputs.shape[-1])
-    outputs: Tensor = _Product.apply(flat, weight, bias, update)  # type: ignore[no-untyped-call]
+    outputs: Tensor = _Product.apply(flat, weight, bias)  # type: ignore[no-untyped-call]
     if inputs.dim() == 3:
         return outputs
     return outputs.reshape(*inputs.shape[:-1], weight.shape[1])
@@ -52,41 +44,36 @@ class _Product(torch.autograd.Function):
     """inputs · weightᵀ + bias for every run; torch's own backward would copy to other layouts."""
 
     @staticmethod
-    def forward(
-        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None, update: Update | None
-    ) -> Tensor:
-        ctx.inputs, ctx.weight, ctx.update = _aligned(inputs), _aligned(weight), update
-        shape = (len(inputs), inputs.shape[1], weight.shape[1])
-        outputs = _aligned_empty(shape, weight, by_column=True)  # no view: relu_ may follow
-        _multiply(ctx.weight, ctx.inputs.mT, bias, outputs.mT)
-        return outputs
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.inputs, ctx.weight = aligned(inputs), aligned(weight)
+        return multiply(ctx.weight, ctx.inputs, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        by_feature = _aligned(gradient.mT)
+        by_feature = aligned(gradient.mT)
         wanted = ctx.needs_input_grad
-        inward = _product(ctx.weight.mT, by_feature).mT if wanted[0] else None
-        shift = by_feature.sum(2) if wanted[2] else None
-        if not wanted[1]:
-            return inward, None, shift, None
-        if ctx.update is not None:
-            ctx.update(ctx.weight, by_feature, ctx.inputs)
-            return inward, None, shift, None
-        return inward, _product(by_feature, ctx.inputs), shift, None
+        return (
+            product(ctx.weight.mT, by_feature).mT if wanted[0] else None,
+            product(by_feature, ctx.inputs) if wanted[1] else None,
+            by_feature.sum(2) if wanted[2] else None,
+        )
 
 
-def _product(first: Tensor, second: Tensor) -> Tensor:
-    """Matrix products of all runs, (n_runs, a, b) · (n_runs, b, c)."""
-    outputs = _aligned_empty((len(first), first.shape[1], second.shape[2]), first)
-    _multiply(first, second, None, outputs)
+def multiply(weight: Tensor, inputs: Tensor, bias: Tensor | None) -> Tensor:
+    """Inputs · weightᵀ + bias of aligned operands, (n_runs, n, out) laid out feature by feature."""
+    shape = (len(inputs), inputs.shape[1], weight.shape[1])
+    outputs = _aligned_empty(shape, weight, by_column=True)  # no view: relu_ may follow
+    if bias is None:
+        torch.bmm(weight, inputs.mT, out=outputs.mT)
+    else:
+        torch.baddbmm(bias.unsqueeze(2), weight, inputs.mT, out=outputs.mT)
     return outputs
 
 
-def _multiply(first: Tensor, second: Tensor, bias: Tensor | None, outputs: Tensor) -> None:
-    if bias is None:
-        torch.bmm(first, second, out=outputs)
-    else:
-        torch.baddbmm(bias.unsqueeze(2), first, second, out=outputs)
+def product(first: Tensor, second: Tensor) -> Tensor:
+    """Matrix products of all runs, (n_runs, a, b) · (n_runs, b, c)."""
+    outputs = _aligned_empty((len(first), first.shape[1], second.shape[2]), first)
+    return torch.bmm(first, second, out=outputs)
 
 
 def is_aligned(tensor: Tensor) -> bool:
@@ -98,7 +85,8 @@ def is_aligned(tensor: Tensor) -> bool:
     return tensor.device.type != "cpu" or tensor.stride(0) * tensor.element_size() % _LINE == 0
 
 
-def _aligned(tensor: Tensor) -> Tensor:
+def aligned(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy whose matrices begin on cache lines."""
     if is_aligned(tensor):
         return tensor
     by_column = tensor.stride(1) == 1 and tensor.stride(2) != 1
