@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 from pytest_reprotest.errors import OptionError
@@ -20,6 +21,7 @@ from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOut
 from pytest_reprotest.plan import Plan, Run
 
 _TRIES = 2  # of a chunk whose worker died
+_ROOM = 8 << 30  # bytes free in /dev/shm from which data goes there
 
 
 def available_cores() -> int:
@@ -27,6 +29,13 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _memory_folder() -> str | None:
+    """A folder in memory with room for large data, or None for the usual place."""
+    shared = Path("/dev/shm")
+    roomy = shared.is_dir() and os.access(shared, os.W_OK) and disk_usage(shared).free > _ROOM
+    return str(shared) if roomy else None
 
 
 @dataclass
@@ -110,7 +119,7 @@ class ProcessExecutor(Executor):
         from pytest_reprotest.training.shipping import ship
 
         waiting = deque(_Chunk(runs) for runs in plan.chunks(placement.chunk))
-        with tempfile.TemporaryDirectory(prefix="reprotest-") as name:
+        with tempfile.TemporaryDirectory(prefix="reprotest-", dir=_memory_folder()) as name:
             folder = Path(name)
             callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
             ship((trainer, dict(regularizers)), callables, folder)
