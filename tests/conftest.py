@@ -141,4 +141,5 @@ def _loaded():
 def project(pytester, monkeypatch, _loaded):
     """A project to write test files into and to run, on a terminal that is wide enough."""
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delenv("CI", raising=False)  # pytest prints more there
     return Project(pytester)

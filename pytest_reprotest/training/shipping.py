@@ -1,4 +1,4 @@
-"""A trainer as something another process can load: code by value, data once, in a file all workers map."""
+"""A trainer as something another process can load: code by value, data once, in files all workers map."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import torch
 
 from pytest_reprotest.errors import TrainingError
 
-_DATA, _CODE = "data.pt", "trainer.pkl"
-_LARGE = 1 << 10  # elements from which a tensor goes into the mapped file
+_CODE = "trainer.pkl"
+_LARGE = 1 << 10  # elements from which a tensor goes into a mapped file
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -28,22 +28,25 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.tensors: list[torch.Tensor] = []
         self._places: dict[int, int] = {}
 
-    def persistent_id(self, obj: Any) -> int | None:
+    def persistent_id(self, obj: Any) -> tuple[int, torch.dtype, tuple[int, ...]] | None:
         if not isinstance(obj, torch.Tensor) or obj.numel() < _LARGE or obj.device.type != "cpu":
             return None
         if id(obj) not in self._places:
             self._places[id(obj)] = len(self.tensors)
             self.tensors.append(obj)
-        return self._places[id(obj)]
+        return self._places[id(obj)], obj.dtype, tuple(obj.shape)
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, tensors: list[torch.Tensor]) -> None:
+    def __init__(self, file: io.BytesIO, folder: Path) -> None:
         super().__init__(file)
-        self._tensors = tensors
+        self._folder = folder
 
-    def persistent_load(self, pid: int) -> torch.Tensor:
-        return self._tensors[pid]
+    def persistent_load(self, pid: tuple[int, torch.dtype, tuple[int, ...]]) -> torch.Tensor:
+        place, dtype, shape = pid
+        size = torch.Size(shape).numel()
+        mapped = torch.from_file(str(self._folder / str(place)), size=size, dtype=dtype)
+        return mapped.view(shape)
 
 
 def ship(what: Any, callables: Iterable[Any], folder: Path) -> None:
@@ -73,14 +76,15 @@ def ship(what: Any, callables: Iterable[Any], folder: Path) -> None:
                 "can't be pickled (open files, locks, connections) inside the factory, or use "
                 "--repro-workers=1"
             ) from None
-    torch.save([tensor.detach().contiguous() for tensor in pickler.tensors], folder / _DATA)
+    for place, tensor in enumerate(pickler.tensors):
+        raw = tensor.detach().contiguous().view(-1).view(torch.uint8)
+        raw.numpy().tofile(folder / str(place))
     (folder / _CODE).write_bytes(code.getvalue())
 
 
 def unship(folder: Path) -> Any:
     """Load what ``ship`` wrote; tensors are mapped from the file, so workers share one copy of them."""
-    tensors = torch.load(folder / _DATA, mmap=True, weights_only=True)
-    return _Unpickler(io.BytesIO((folder / _CODE).read_bytes()), tensors).load()
+    return _Unpickler(io.BytesIO((folder / _CODE).read_bytes()), folder).load()
 
 
 @contextmanager

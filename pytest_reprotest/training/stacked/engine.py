@@ -123,7 +123,10 @@ class StackTraining:
         if self.penalty is None:
             return losses
         penalty = self.penalty(self.stack.leaves)
-        penalty.backward(self._ones)
+        found = torch.autograd.grad(penalty, self.trainable, self._ones, allow_unused=True)
+        for leaf, gradient in zip(self.trainable, found, strict=True):
+            if gradient is not None:  # backward() would warn of the layout that gradients have here
+                leaf.grad = gradient if leaf.grad is None else leaf.grad.add_(gradient)
         return losses + penalty.detach()
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
