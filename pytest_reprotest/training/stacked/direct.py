@@ -89,21 +89,24 @@ class _BatchNorm(_Leaf):
         return kernels.batch_norm(inputs, running, affine, self.training, norm.momentum, norm.eps)
 
 
-class _Affine(_Leaf):
+class Affine(_Leaf):
+    """A norm over each sample's features, with a weight and bias for each run."""
+
     def shifted(self, outputs: Tensor) -> Tensor:
+        """Apply weight and bias, where there are any."""
         weight, bias = self.get("weight"), self.get("bias")
-        if weight is not None:
-            outputs = outputs * weight.unsqueeze(1)
-        return outputs if bias is None else outputs + bias.unsqueeze(1)
+        if weight is not None and bias is not None:
+            return torch.addcmul(bias.unsqueeze(1), outputs, weight.unsqueeze(1))
+        return outputs if weight is None else outputs * weight.unsqueeze(1)
 
 
-class _LayerNorm(_Affine):
+class _LayerNorm(Affine):
     def forward(self, inputs: Tensor) -> Tensor:
         norm: Any = self.original[0]
         return self.shifted(functional.layer_norm(inputs, norm.normalized_shape, eps=norm.eps))
 
 
-class _GroupNorm(_Affine):
+class _GroupNorm(Affine):
     def forward(self, inputs: Tensor) -> Tensor:
         norm: Any = self.original[0]
         flat = functional.group_norm(inputs.flatten(0, 1), norm.num_groups, eps=norm.eps)

@@ -59,9 +59,19 @@ class _Product(torch.autograd.Function):
         )
 
 
-def multiply(weight: Tensor, inputs: Tensor, bias: Tensor | None) -> Tensor:
-    """Inputs · weightᵀ + bias of aligned operands, (n_runs, n, out) laid out feature by feature."""
+def multiply(
+    weight: Tensor, inputs: Tensor, bias: Tensor | None, by_sample: bool = False
+) -> Tensor:
+    """Inputs · weightᵀ + bias of aligned operands, (n_runs, n, out).
+
+    Laid out feature by feature, or sample by sample for a norm over features that follows.
+    """
     shape = (len(inputs), inputs.shape[1], weight.shape[1])
+    if by_sample:
+        outputs = _aligned_empty(shape, weight)
+        if bias is None:
+            return torch.bmm(inputs, weight.mT, out=outputs)
+        return torch.baddbmm(bias.unsqueeze(1), inputs, weight.mT, out=outputs)
     outputs = _aligned_empty(shape, weight, by_column=True)  # no view: relu_ may follow
     if bias is None:
         torch.bmm(weight, inputs.mT, out=outputs.mT)

@@ -36,6 +36,9 @@ class Operation(ABC):
 class _Linear(Operation):
     owns_output = True
 
+    by_sample = False
+    """Whether the next operation wants outputs sample by sample in memory."""
+
     def __init__(self, layer: direct.Linear, group: dict[str, Any] | None) -> None:
         self.weight, self.bias = layer.own["weight"], layer.own.get("bias")
         trained = self.weight.requires_grad and (self.bias is None or self.bias.requires_grad)
@@ -46,7 +49,7 @@ class _Linear(Operation):
         self.shape = inputs.shape
         flat = inputs if inputs.dim() == 3 else inputs.reshape(len(inputs), -1, self.shape[-1])
         self.inputs, self.current = kernels.aligned(flat), kernels.aligned(self.weight)
-        outputs = kernels.multiply(self.current, self.inputs, self.bias)
+        outputs = kernels.multiply(self.current, self.inputs, self.bias, self.by_sample)
         return outputs if inputs.dim() == 3 else outputs.reshape(*self.shape[:-1], -1)
 
     def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
@@ -163,8 +166,12 @@ def _operation(module: nn.Module, group: dict[str, Any] | None, overwrite: bool)
     if isinstance(module, nn.Sequential):
         return _chain(list(module), group)
     if isinstance(module, Stage):
-        parts = (module.layer, module.norm, module.dropout, module.branch)
-        branch = _chain([part for part in parts if part is not None], group)
+        layer = _operation(module.layer, group, overwrite=False)
+        if isinstance(layer, _Linear):
+            layer.by_sample = isinstance(module.norm, direct.Affine)
+        parts = (module.norm, module.dropout, module.branch)
+        rest = _chain([part for part in parts if part is not None], group)
+        branch = _Chain([layer, *rest.operations])
         return _Skip(branch) if module.skip else branch
     if isinstance(module, direct.Linear):
         return _Linear(module, group)
