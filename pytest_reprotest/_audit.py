@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,11 @@ from pytest_reprotest.metrics import Labels
 from pytest_reprotest.options import Options
 from pytest_reprotest.plan import Plan, make_plan
 from pytest_reprotest.predictions import Predictions, as_labels
-from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.result import NO_SUMMARY, AuditResult, RegularizerResult, versions
 from pytest_reprotest.selection import select
 from pytest_reprotest.statistics import summarize
 from pytest_reprotest.verdict import broken, judge
-
-RECIPE_KEYS = tuple(field.name for field in fields(Recipe))
 
 
 def run_audit(
