@@ -87,7 +87,7 @@ class Stage(nn.Module):
         return [2 * p for p in padding] == reach
 
     def drop_bias(self) -> None:
-        """Remove the layer's bias: a normalization that follows subtracts it again."""
+        """Remove the layer's bias, as the study does; a batch norm that follows would subtract it again."""
         self.layer.register_parameter("bias", None)
 
 
