@@ -136,7 +136,6 @@ _LEAVES: dict[type[nn.Module], Callable[..., nn.Module]] = {
     nn.GroupNorm: _GroupNorm,
     KeyedDropout: _Dropout,
 }
-_NORMS = (nn.BatchNorm1d, nn.GroupNorm)  # over features only: a Features or a flat input
 
 
 class NotDirect(Exception):  # noqa: N818 - an answer, not a fault
