@@ -96,9 +96,34 @@ def _matrices(model: nn.Module) -> list[str]:
     ]
 
 
+class _GramDeviation(torch.autograd.Function):
+    """‖WᵀW - I‖² of matrices (…, n, m) with its gradient 4 W (WᵀW - I): one product, where differentiating the
+    square takes two.
+    """
+
+    @staticmethod
+    def forward(tall: Tensor) -> tuple[Tensor, Tensor]:
+        deviation = tall.mT @ tall
+        deviation.diagonal(dim1=-2, dim2=-1).sub_(1.0)
+        return deviation.square().sum((-2, -1)), deviation
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(inputs[0], output[1])
+        ctx.mark_non_differentiable(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        tall, deviation = ctx.saved_tensors
+        back: Tensor = tall @ (deviation * (4.0 * gradients[0])[..., None, None])
+        return back
+
+    @staticmethod
+    def vmap(_: Any, in_dims: tuple[int], tall: Tensor) -> tuple[Any, tuple[int, int]]:
+        return _GramDeviation.apply(tall.movedim(in_dims[0], 0)), (0, 0)  # type: ignore[no-untyped-call]
+
+
 def _gram_deviation(weight: Tensor) -> Tensor:
-    if weight.shape[0] < weight.shape[1]:
-        weight = weight.T
-    gram = weight.T @ weight
-    identity = torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
-    return (gram - identity).square().sum()
+    tall = weight.T if weight.shape[0] < weight.shape[1] else weight
+    total: Tensor = _GramDeviation.apply(tall)[0]  # type: ignore[no-untyped-call]
+    return total

@@ -9,12 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pytest_reprotest.regularizers._keyed import KeyedDropout, keyed_uniforms
 from pytest_reprotest.regularizers._surgery import Stage
 from pytest_reprotest.regularizers.normalization import Features
-from pytest_reprotest.training.stacked import kernels
+from pytest_reprotest.training.stacked import kernels, norms
 
 
 class Stack(ABC):
@@ -77,20 +76,58 @@ class Linear(_Leaf):
         return kernels.linear(inputs, self.own["weight"], self.own.get("bias"))
 
 
-class _BatchNorm(_Leaf):
+class BatchNorm(_Leaf):
+    """A batch norm of (n, features) for each run."""
+
+    groups = 1
+
     def forward(self, inputs: Tensor) -> Tensor:
+        """By the batch in training, which updates the running statistics; by those in evaluation."""
         norm: Any = self.original[0]
-        if self.training and norm.track_running_stats:
+        running, affine = self._count(), self._pair("weight", "bias")
+        return norms.batch_norm(inputs, running, affine, self.training, norm.momentum, norm.eps)
+
+    def normalize(self, by_feature: Tensor) -> tuple[Tensor, norms.Moments]:
+        """A step of training without weight and bias, on contiguous inputs (n_runs, features, n)."""
+        norm: Any = self.original[0]
+        normalized, moments = norms.normalize(by_feature, self.groups, norm.eps)
+        running = self._count()
+        if running is not None:
+            norms.track(running, moments, by_feature.shape[2], norm.momentum, norm.eps)
+        return normalized, moments
+
+    def shifted(self, by_feature: Tensor) -> Tensor:
+        """Apply weight and bias, where there are any."""
+        affine = self._pair("weight", "bias")
+        if affine is None:
+            return by_feature
+        return torch.addcmul(affine[1].unsqueeze(2), by_feature, affine[0].unsqueeze(2))
+
+    def _count(self) -> tuple[Tensor, Tensor] | None:
+        if self.training and self.original[0].track_running_stats:
             self.own["num_batches_tracked"] += 1
-        running, affine = (
-            (self.own[first], self.own[second]) if first in self.own else None
-            for first, second in (("running_mean", "running_var"), ("weight", "bias"))
-        )
-        return kernels.batch_norm(inputs, running, affine, self.training, norm.momentum, norm.eps)
+        return self._pair("running_mean", "running_var")
+
+    def _pair(self, first: str, second: str) -> tuple[Tensor, Tensor] | None:
+        return (self.own[first], self.own[second]) if first in self.own else None
 
 
 class Affine(_Leaf):
-    """A norm over each sample's features, with a weight and bias for each run."""
+    """A layer or group norm over each sample's features, with a weight and bias for each run."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalize, scale and shift."""
+        return self.shifted(self.normalize(inputs.contiguous())[0])
+
+    @property
+    def groups(self) -> int:
+        """Parts of the features that are normalized on their own."""
+        return int(getattr(self.original[0], "num_groups", 1))
+
+    def normalize(self, inputs: Tensor) -> tuple[Tensor, norms.Moments]:
+        """Without weight and bias, on contiguous inputs (n_runs, n, features)."""
+        norm: Any = self.original[0]
+        return norms.normalize(inputs, self.groups, norm.eps)
 
     def shifted(self, outputs: Tensor) -> Tensor:
         """Apply weight and bias, where there are any."""
@@ -98,19 +135,6 @@ class Affine(_Leaf):
         if weight is not None and bias is not None:
             return torch.addcmul(bias.unsqueeze(1), outputs, weight.unsqueeze(1))
         return outputs if weight is None else outputs * weight.unsqueeze(1)
-
-
-class _LayerNorm(Affine):
-    def forward(self, inputs: Tensor) -> Tensor:
-        norm: Any = self.original[0]
-        return self.shifted(functional.layer_norm(inputs, norm.normalized_shape, eps=norm.eps))
-
-
-class _GroupNorm(Affine):
-    def forward(self, inputs: Tensor) -> Tensor:
-        norm: Any = self.original[0]
-        flat = functional.group_norm(inputs.flatten(0, 1), norm.num_groups, eps=norm.eps)
-        return self.shifted(flat.view_as(inputs))
 
 
 class _Dropout(_Leaf):
@@ -131,9 +155,9 @@ _ELEMENTWISE = (
 )  # fmt: skip
 _LEAVES: dict[type[nn.Module], Callable[..., nn.Module]] = {
     nn.Linear: Linear,
-    nn.BatchNorm1d: _BatchNorm,
-    nn.LayerNorm: _LayerNorm,
-    nn.GroupNorm: _GroupNorm,
+    nn.BatchNorm1d: BatchNorm,
+    nn.LayerNorm: Affine,
+    nn.GroupNorm: Affine,
     KeyedDropout: _Dropout,
 }
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pytest_reprotest.training.stacked import norms
+
 Dims = tuple[int | None, ...]
 _LINE = 64  # bytes of a cache line
 
@@ -114,45 +116,11 @@ def _aligned_empty(shape: tuple[int, ...], like: Tensor, by_column: bool = False
     return torch.empty_strided(shape, strides, dtype=like.dtype, device=like.device)
 
 
-def batch_norm(
-    inputs: Tensor,
-    running: tuple[Tensor, Tensor] | None,
-    affine: tuple[Tensor, Tensor] | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> Tensor:
-    """Batch normalization over features of all runs.
-
-    Statistics over the batch are those of ``layer_norm`` along the other axis, which computes every row
-    alone; torch's own batch norm takes blocks of features, so its rounding would depend on the neighbours.
-
-    Parameters
-    ----------
-    inputs : tensor (n_runs, n, features)
-    running : pair of tensors (n_runs, features) or None
-        Running mean and unbiased variance, updated in place in training.
-    affine : pair of tensors (n_runs, features) or None
-        Weight and bias.
-    """
-    by_feature = inputs.mT
-    samples = inputs.shape[1]
-    if training or running is None:
-        if samples < 2:
-            raise ValueError(
-                f"batch normalization needs more than 1 sample in training, got {samples}"
-            )
-        outputs, mean, deviation = torch.native_layer_norm(by_feature, (samples,), None, None, eps)
-        if running is not None:
-            variance = (deviation.detach().reciprocal().square() - eps).clamp(min=0.0)
-            running[0].lerp_(mean.detach().squeeze(-1), momentum)
-            running[1].lerp_(variance.squeeze(-1) * (samples / (samples - 1)), momentum)
-    else:
-        scale = (running[1] + eps).rsqrt().unsqueeze(2)
-        outputs = (by_feature - running[0].unsqueeze(2)) * scale
-    if affine is not None:
-        outputs = torch.addcmul(affine[1].unsqueeze(2), outputs, affine[0].unsqueeze(2))
-    return outputs.mT
+def laid_out_as(like: Tensor, tensor: Tensor) -> Tensor:
+    """The tensor in another's order in memory: a pass over operands of mixed order is many times slower."""
+    if tensor.stride() == like.stride():
+        return tensor
+    return torch.empty_like(like).copy_(tensor)
 
 
 def _leading(tensor: Tensor, dim: int | None, n_runs: int) -> Tensor:
@@ -219,7 +187,7 @@ class BatchNorm(_UnderVmap):
             for first, second in (rest[:2], rest[2:])
         )
         assert batch is not None
-        return batch_norm(batch, running, affine, *settings), 0
+        return norms.batch_norm(batch, running, affine, *settings), 0
 
 
 class Convolution(_UnderVmap):

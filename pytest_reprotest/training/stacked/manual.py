@@ -7,87 +7,14 @@ there and then (FusedSGD).
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pytest_reprotest.regularizers._surgery import Stage
-from pytest_reprotest.training.stacked import direct, kernels
-from pytest_reprotest.training.stacked.fused import FusedSGD
-
-
-class Operation(ABC):
-    """A module's forward, and its backward from what the last forward kept."""
-
-    owns_output = False
-    """Whether nothing else holds the output, so that the next operation may overwrite it."""
-
-    @abstractmethod
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Outputs (n_runs, n, …), without a graph."""
-
-    @abstractmethod
-    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
-        """Take the gradient of the outputs; return that of the inputs where ``inward`` asks for it."""
-
-
-class _Linear(Operation):
-    owns_output = True
-
-    by_sample = False
-    """Whether the next operation wants outputs sample by sample in memory."""
-
-    def __init__(self, layer: direct.Linear, group: dict[str, Any] | None) -> None:
-        self.weight, self.bias = layer.own["weight"], layer.own.get("bias")
-        trained = self.weight.requires_grad and (self.bias is None or self.bias.requires_grad)
-        fused = group is not None and trained and kernels.is_aligned(self.weight)
-        self.update = FusedSGD(group) if fused and group is not None else None
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        self.shape = inputs.shape
-        flat = inputs if inputs.dim() == 3 else inputs.reshape(len(inputs), -1, self.shape[-1])
-        self.inputs, self.current = kernels.aligned(flat), kernels.aligned(self.weight)
-        outputs = kernels.multiply(self.current, self.inputs, self.bias, self.by_sample)
-        return outputs if inputs.dim() == 3 else outputs.reshape(*self.shape[:-1], -1)
-
-    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
-        flat = gradient.reshape(len(gradient), -1, gradient.shape[-1])
-        by_feature = kernels.aligned(flat.mT)
-        back = kernels.product(self.current.mT, by_feature).mT if inward else None
-        if self.update is not None:
-            self.update.weight(self.weight, by_feature, self.inputs)
-            if self.bias is not None:
-                self.update.bias(self.bias, by_feature.sum(2))
-        else:
-            if self.weight.requires_grad:
-                self.weight.grad = kernels.product(by_feature, self.inputs)
-            if self.bias is not None and self.bias.requires_grad:
-                self.bias.grad = by_feature.sum(2)
-        return None if back is None else back.reshape(self.shape)
-
-
-class _ReLU(Operation):
-    def __init__(self, overwrite: bool) -> None:
-        self.overwrite = overwrite
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        self.outputs = inputs.relu_() if self.overwrite else inputs.relu()
-        return self.outputs
-
-    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
-        back: Tensor = torch.ops.aten.threshold_backward(gradient, self.outputs, 0)
-        return back
-
-
-class _Flatten(Operation):
-    def forward(self, inputs: Tensor) -> Tensor:
-        self.shape = inputs.shape
-        return inputs.flatten(2)
-
-    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
-        return gradient.reshape(self.shape)
+from pytest_reprotest.training.stacked import direct, operations
+from pytest_reprotest.training.stacked.operations import Operation
 
 
 class _Graph(Operation):
@@ -167,27 +94,29 @@ def _operation(module: nn.Module, group: dict[str, Any] | None, overwrite: bool)
         return _chain(list(module), group)
     if isinstance(module, Stage):
         layer = _operation(module.layer, group, overwrite=False)
-        if isinstance(layer, _Linear):
+        if isinstance(layer, operations.Linear):
             layer.by_sample = isinstance(module.norm, direct.Affine)
         parts = (module.norm, module.dropout, module.branch)
         rest = _chain([part for part in parts if part is not None], group)
         branch = _Chain([layer, *rest.operations])
         return _Skip(branch) if module.skip else branch
     if isinstance(module, direct.Linear):
-        return _Linear(module, group)
+        return operations.Linear(module, group)
+    if isinstance(module, direct.BatchNorm | direct.Affine):
+        return operations.Norm(module)
     if type(module) is nn.ReLU:
-        return _ReLU(overwrite)
+        return operations.ReLU(overwrite)
     if isinstance(module, nn.Flatten):
-        return _Flatten()
+        return operations.Flatten()
     return _Graph(module, list(getattr(module, "own", {}).values()))
 
 
 def _chain(modules: list[nn.Module], group: dict[str, Any] | None) -> _Chain:
-    operations: list[Operation] = []
+    found: list[Operation] = []
     for module in modules:
-        overwrite = bool(operations) and operations[-1].owns_output
-        operations.append(_operation(module, group, overwrite))
-    return _Chain(operations)
+        overwrite = bool(found) and found[-1].owns_output
+        found.append(_operation(module, group, overwrite))
+    return _Chain(found)
 
 
 def cross_entropy(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,141 @@
+"""The operations whose forward and backward are written out: linear layers, ReLU, flattening, norms.
+
+A step of a small net is mostly the cost of asking autograd, and a norm's graph mixes layouts in memory, which
+makes every elementwise pass several times slower.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pytest_reprotest.training.stacked import direct, kernels, norms
+from pytest_reprotest.training.stacked.fused import FusedSGD
+
+
+class Operation(ABC):
+    """A module's forward, and its backward from what the last forward kept."""
+
+    owns_output = False
+    """Whether nothing else holds the output, so that the next operation may overwrite it."""
+
+    @abstractmethod
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs (n_runs, n, …), without a graph."""
+
+    @abstractmethod
+    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
+        """Take the gradient of the outputs; return that of the inputs where ``inward`` asks for it."""
+
+
+class Linear(Operation):
+    """A linear layer; its update may be part of the product that gives its gradient."""
+
+    owns_output = True
+
+    by_sample = False
+    """Whether the next operation wants outputs sample by sample in memory."""
+
+    def __init__(self, layer: direct.Linear, group: dict[str, Any] | None) -> None:
+        self.weight, self.bias = layer.own["weight"], layer.own.get("bias")
+        trained = self.weight.requires_grad and (self.bias is None or self.bias.requires_grad)
+        fused = group is not None and trained and kernels.is_aligned(self.weight)
+        self.update = FusedSGD(group) if fused and group is not None else None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs."""
+        self.shape = inputs.shape
+        flat = inputs if inputs.dim() == 3 else inputs.reshape(len(inputs), -1, self.shape[-1])
+        self.inputs, self.current = kernels.aligned(flat), kernels.aligned(self.weight)
+        outputs = kernels.multiply(self.current, self.inputs, self.bias, self.by_sample)
+        return outputs if inputs.dim() == 3 else outputs.reshape(*self.shape[:-1], -1)
+
+    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
+        """The gradient of the inputs."""
+        flat = gradient.reshape(len(gradient), -1, gradient.shape[-1])
+        by_feature = kernels.aligned(flat.mT)
+        back = kernels.product(self.current.mT, by_feature).mT if inward else None
+        if self.update is not None:
+            self.update.weight(self.weight, by_feature, self.inputs)
+            if self.bias is not None:
+                self.update.bias(self.bias, by_feature.sum(2))
+        else:
+            if self.weight.requires_grad:
+                self.weight.grad = kernels.product(by_feature, self.inputs)
+            if self.bias is not None and self.bias.requires_grad:
+                self.bias.grad = by_feature.sum(2)
+        return None if back is None else back.reshape(self.shape)
+
+
+class ReLU(Operation):
+    """ReLU, in place where ``overwrite`` allows it."""
+
+    def __init__(self, overwrite: bool) -> None:
+        self.overwrite = overwrite
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs."""
+        self.outputs = inputs.relu_() if self.overwrite else inputs.relu()
+        return self.outputs
+
+    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
+        """The gradient of the inputs."""
+        gradient = kernels.laid_out_as(self.outputs, gradient)
+        back: Tensor = torch.ops.aten.threshold_backward(gradient, self.outputs, 0)
+        return back
+
+
+class Flatten(Operation):
+    """All axes of a sample as one."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs."""
+        self.shape = inputs.shape
+        return inputs.flatten(2)
+
+    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
+        """The gradient of the inputs."""
+        return gradient.reshape(self.shape)
+
+
+class Norm(Operation):
+    """A norm of (n_runs, n, features): rows that share a mean and a variance are each computed alone.
+
+    Parameters
+    ----------
+    norm : Affine or BatchNorm
+        Its ``rows`` says along which axis of memory rows lie.
+    """
+
+    owns_output = True
+
+    def __init__(self, norm: direct.Affine | direct.BatchNorm) -> None:
+        self.norm = norm
+        self.by_feature = isinstance(norm, direct.BatchNorm)
+        self.weight, self.bias = norm.get("weight"), norm.get("bias")
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs."""
+        self.inputs = (inputs.mT if self.by_feature else inputs).contiguous()
+        normalized, self.moments = self.norm.normalize(self.inputs)
+        self.normalized = normalized
+        outputs = self.norm.shifted(normalized)
+        return outputs.mT if self.by_feature else outputs
+
+    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
+        """The gradient of the inputs."""
+        outward = (gradient.mT if self.by_feature else gradient).contiguous()
+        samples = 2 if self.by_feature else 1
+        if self.bias is not None and self.bias.requires_grad:
+            self.bias.grad = outward.sum(samples)
+        if self.weight is not None:
+            if self.weight.requires_grad:
+                self.weight.grad = (outward * self.normalized).sum(samples)
+            outward = outward * self.weight.unsqueeze(samples)
+        if not inward:
+            return None
+        back = norms.normalize_backward(outward, self.inputs, self.norm.groups, self.moments)
+        return back.mT if self.by_feature else back
