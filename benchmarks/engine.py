@@ -127,7 +127,7 @@ def plain_loop(work: Work, runs: int, epochs: int, threads: int) -> float:
 
 
 class Ours:
-    """An audit's runs, prepared, on an executor that is warm."""
+    """An audit's runs, prepared, on an executor that is warm: it has had these data before."""
 
     def __init__(self, work: Work, runs: int, epochs: int, executor: Executor) -> None:
         self.regularizers = {r.label: r for r in Registry().resolve(["none"])}

@@ -144,9 +144,26 @@ def test_closing_ends_every_worker(executor):
     made = ProcessExecutor(2)
     audit_on(made, lambda: nn.Linear(8, 3), runs=2, **DATA, **RECIPE)
     processes = [worker.process for worker in made._workers]
+    data = made._hold().folder
     assert processes
+    assert data.is_dir()
     made.close()
     assert all(process.returncode is not None for process in processes)
+    assert not data.exists()
+
+
+def test_data_stays_with_the_workers_from_one_audit_to_the_next(executor):
+    inputs = RNG.normal(size=(200, 8)).astype("float32")
+    data = {"train": (inputs, TARGETS[:100].repeat(2)), "test": (INPUTS, TARGETS)}
+    first = audit_on(executor, lambda: nn.Linear(8, 3), runs=2, **data, **RECIPE)
+    kept = sorted(path.name for path in executor._hold().folder.iterdir())
+    again = audit_on(executor, lambda: nn.Linear(8, 3), runs=2, **data, **RECIPE)
+    assert kept
+    assert sorted(path.name for path in executor._hold().folder.iterdir()) == kept
+    assert same(first, again)
+    inputs[:] = inputs[::-1].copy()
+    changed = audit_on(executor, lambda: nn.Linear(8, 3), runs=2, **data, **RECIPE)
+    assert not same(first, changed)
 
 
 SCRIPT = """

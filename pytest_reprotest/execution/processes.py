@@ -14,11 +14,14 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from shutil import disk_usage
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_reprotest.errors import OptionError
 from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.plan import Plan, Run
+
+if TYPE_CHECKING:
+    from pytest_reprotest.training.shipping import Hold
 
 _TRIES = 2  # of a chunk whose worker died
 _ROOM = 8 << 30  # bytes free in /dev/shm from which data goes there
@@ -73,11 +76,11 @@ class _Worker:
         )
         theirs.close()
 
-    def give(self, chunk: _Chunk, folder: Path, placement: Placement) -> None:
+    def give(self, chunk: _Chunk, shipped: Path, placement: Placement) -> None:
         chunk.tries += 1
         self.chunk, self.returned = chunk, set()
         with contextlib.suppress(OSError):  # a dead worker is found by its closed pipe
-            self.pipe.send((str(folder), chunk.runs, replace(placement, device=self.device)))
+            self.pipe.send((str(shipped), chunk.runs, replace(placement, device=self.device)))
 
     def end(self) -> None:
         self.process.kill()
@@ -107,6 +110,7 @@ class ProcessExecutor(Executor):
         self.n_workers = workers
         self._devices = tuple(devices)
         self._workers: list[_Worker] = []
+        self._shipping: tuple[tempfile.TemporaryDirectory[str], Hold] | None = None
 
     def run(
         self,
@@ -116,21 +120,27 @@ class ProcessExecutor(Executor):
         placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every chunk; outcomes come as they are ready."""
-        from pytest_reprotest.training.shipping import ship
-
         waiting = deque(_Chunk(runs) for runs in plan.chunks(placement.chunk))
-        with tempfile.TemporaryDirectory(prefix="reprotest-", dir=_memory_folder()) as name:
-            folder = Path(name)
-            callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
-            ship((trainer, dict(regularizers)), callables, folder)
-            try:
-                yield from self._serve(waiting, folder, placement)
-            except BaseException:  # also Ctrl-C, and a consumer that stops early
-                self.close()
-                raise
+        callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
+        shipped = self._hold().ship((trainer, dict(regularizers)), callables)
+        try:
+            yield from self._serve(waiting, shipped, placement)
+        except BaseException:  # also Ctrl-C, and a consumer that stops early
+            self.close()
+            raise
+        shipped.unlink()
+
+    def _hold(self) -> Hold:
+        """The folder of shipped data, made when first needed."""
+        from pytest_reprotest.training.shipping import Hold
+
+        if self._shipping is None:
+            folder = tempfile.TemporaryDirectory(prefix="reprotest-", dir=_memory_folder())
+            self._shipping = (folder, Hold(Path(folder.name)))
+        return self._shipping[1]
 
     def _serve(
-        self, waiting: deque[_Chunk], folder: Path, placement: Placement
+        self, waiting: deque[_Chunk], shipped: Path, placement: Placement
     ) -> Iterator[RunOutcome]:
         failed: set[str] = set()
         while waiting or any(worker.chunk for worker in self._workers):
@@ -139,7 +149,7 @@ class ProcessExecutor(Executor):
                 while waiting and worker.chunk is None:
                     chunk = waiting.popleft()
                     if chunk.label not in failed:
-                        worker.give(chunk, folder, placement)
+                        worker.give(chunk, shipped, placement)
             busy = {worker.pipe: worker for worker in self._workers if worker.chunk}
             for pipe in wait(list(busy)):
                 worker = busy[pipe]  # type: ignore[index]
@@ -193,6 +203,9 @@ class ProcessExecutor(Executor):
             idle += 1
 
     def close(self) -> None:
-        """End all workers at once."""
+        """End all workers at once, and remove the data they shared."""
         while self._workers:
             self._workers.pop().end()
+        if self._shipping is not None:
+            self._shipping[0].cleanup()
+            self._shipping = None

@@ -6,6 +6,7 @@ Started as ``python -m pytest_reprotest.execution.worker FD``; it ends when its 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -19,20 +20,24 @@ from typing import Any
 def main(descriptor: int) -> None:
     """Serve chunks until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    orphaned: list[Path] = []
+    threading.Thread(target=_end_with, args=(os.getppid(), orphaned), daemon=True).start()
     pipe: Connection[Any, Any] = Connection(descriptor)
-    loaded: dict[str, Any] = {}
+    loaded: Any = None
+    current: tuple[str, Any] = ("", None)
     while True:
         try:
-            folder, runs, placement = pipe.recv()
+            path, runs, placement = pipe.recv()
         except EOFError:
             return
         try:
-            if folder not in loaded:
-                from pytest_reprotest.training.shipping import unship
+            orphaned[:] = [Path(path).parent]
+            if path != current[0]:
+                from pytest_reprotest.training.shipping import Loaded
 
-                loaded = {folder: unship(Path(folder))}
-            trainer, regularizers = loaded[folder]
+                loaded = loaded or Loaded()
+                current = (path, loaded.load(Path(path)))
+            trainer, regularizers = current[1]
             for outcome in trainer.train(runs, regularizers[runs[0].regularizer], placement):
                 pipe.send(outcome)
         except Exception as error:
@@ -43,9 +48,12 @@ def main(descriptor: int) -> None:
         pipe.send(None)
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int, orphaned: list[Path]) -> None:
+    """End when the parent does, and remove the data it left."""
     while os.getppid() == parent:
         time.sleep(0.5)
+    for folder in orphaned:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 

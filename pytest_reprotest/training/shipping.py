@@ -1,4 +1,8 @@
-"""A trainer as something another process can load: code by value, data once, in files all workers map."""
+"""A trainer as something another process can load: code by value, data once, in files all workers map.
+
+Data stays where it is from one audit to the next as long as its bytes are the same: writing fresh memory costs
+several times what comparing does.
+"""
 
 from __future__ import annotations
 
@@ -16,75 +20,139 @@ import torch
 
 from pytest_reprotest.errors import TrainingError
 
-_CODE = "trainer.pkl"
 _LARGE = 1 << 10  # elements from which a tensor goes into a mapped file
+
+Place = tuple[str, torch.dtype, tuple[int, ...]]
+"""Where a tensor's bytes are: file name, dtype, shape."""
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Sets large CPU tensors aside; everything else is pickled, functions by value."""
 
-    def __init__(self, file: io.BytesIO) -> None:
+    def __init__(self, file: io.BytesIO, hold: Hold) -> None:
         super().__init__(file)
-        self.tensors: list[torch.Tensor] = []
-        self._places: dict[int, int] = {}
+        self._hold = hold
+        self._places: dict[int, Place] = {}
 
-    def persistent_id(self, obj: Any) -> tuple[int, torch.dtype, tuple[int, ...]] | None:
+    def persistent_id(self, obj: Any) -> Place | None:
         if not isinstance(obj, torch.Tensor) or obj.numel() < _LARGE or obj.device.type != "cpu":
             return None
         if id(obj) not in self._places:
-            self._places[id(obj)] = len(self.tensors)
-            self.tensors.append(obj)
-        return self._places[id(obj)], obj.dtype, tuple(obj.shape)
+            self._places[id(obj)] = self._hold.place(obj.detach())
+        return self._places[id(obj)]
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, folder: Path) -> None:
+    def __init__(self, file: io.BytesIO, folder: Path, mapped: dict[Place, torch.Tensor]) -> None:
         super().__init__(file)
-        self._folder = folder
+        self.folder = folder
+        self.before = mapped
+        self.mapped: dict[Place, torch.Tensor] = {}
 
-    def persistent_load(self, pid: tuple[int, torch.dtype, tuple[int, ...]]) -> torch.Tensor:
-        place, dtype, shape = pid
-        size = torch.Size(shape).numel()
-        mapped = torch.from_file(str(self._folder / str(place)), size=size, dtype=dtype)
-        return mapped.view(shape)
+    def persistent_load(self, pid: Place) -> torch.Tensor:
+        found = self.before.get(pid, self.mapped.get(pid))
+        self.mapped[pid] = _mapped(self.folder, pid) if found is None else found
+        return self.mapped[pid]
 
 
-def ship(what: Any, callables: Iterable[Any], folder: Path) -> None:
-    """Write an object into a folder.
+def _mapped(folder: Path, place: Place) -> torch.Tensor:
+    name, dtype, shape = place
+    size = torch.Size(shape).numel()
+    return torch.from_file(str(folder / name), size=size, dtype=dtype).view(shape)
+
+
+class Hold:
+    """The sending side: a folder with what was shipped last.
 
     Parameters
     ----------
-    what : object
-        Such as (trainer, regularizers).
-    callables : iterable
-        The user's functions and classes: their modules are pickled by value, since a test module or
-        conftest cannot be imported elsewhere by its name.
-
-    Raises
-    ------
-    TrainingError
-        Where something in it cannot be pickled.
+    folder : Path
+        Empty; whoever made it removes it.
     """
-    code = io.BytesIO()
-    pickler = _Pickler(code)
-    with _by_value(callables):
-        try:
-            pickler.dump(what)
-        except Exception as error:
-            raise TrainingError(
-                f"can't send the training to worker processes: {type(error).__name__}: {error}. Build what "
-                "can't be pickled (open files, locks, connections) inside the factory, or use "
-                "--repro-workers=1"
-            ) from None
-    for place, tensor in enumerate(pickler.tensors):
-        raw = tensor.detach().contiguous().view(-1).view(torch.uint8)
-        raw.numpy().tofile(folder / str(place))
-    (folder / _CODE).write_bytes(code.getvalue())
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._data: dict[Place, torch.Tensor] = {}
+        self._used: set[Place] = set()
+        self._count = 0
+
+    def ship(self, what: Any, callables: Iterable[Any]) -> Path:
+        """Write an object, and drop what only the one before it needed.
+
+        Parameters
+        ----------
+        what : object
+            Such as (trainer, regularizers).
+        callables : iterable
+            The user's functions and classes: their modules are pickled by value, since a test module or
+            conftest cannot be imported elsewhere by its name.
+
+        Returns
+        -------
+        Path
+            What ``Loaded.load`` reads.
+
+        Raises
+        ------
+        TrainingError
+            Where something in it cannot be pickled.
+        """
+        code = io.BytesIO()
+        self._used = set()
+        with _by_value(callables):
+            try:
+                _Pickler(code, self).dump(what)
+            except Exception as error:
+                raise TrainingError(
+                    f"can't send the training to worker processes: {type(error).__name__}: {error}. Build "
+                    "what can't be pickled (open files, locks, connections) inside the factory, or use "
+                    "--repro-workers=1"
+                ) from None
+        for place in [place for place in self._data if place not in self._used]:
+            del self._data[place]
+            (self.folder / place[0]).unlink()
+        path = self._new(".pkl")
+        path.write_bytes(code.getvalue())
+        return path
+
+    def place(self, tensor: torch.Tensor) -> Place:
+        """Where a tensor's bytes are, written unless they are there."""
+        raw = _bytes(tensor)
+        for place, held in self._data.items():
+            alike = place[1:] == (tensor.dtype, tuple(tensor.shape))
+            if alike and torch.equal(raw, _bytes(held)):  # bytes: NaN equals itself, -0 is not 0
+                self._used.add(place)
+                return place
+        path = self._new("")
+        raw.numpy().tofile(path)
+        place = (path.name, tensor.dtype, tuple(tensor.shape))
+        self._data[place] = _mapped(self.folder, place)
+        self._used.add(place)
+        return place
+
+    def _new(self, suffix: str) -> Path:
+        self._count += 1
+        return self.folder / f"{self._count}{suffix}"
 
 
-def unship(folder: Path) -> Any:
-    """Load what ``ship`` wrote; tensors are mapped from the file, so workers share one copy of them."""
-    return _Unpickler(io.BytesIO((folder / _CODE).read_bytes()), folder).load()
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor's bytes, by eights where that is possible: they are compared faster."""
+    raw = tensor.contiguous().view(-1).view(torch.uint8)
+    return raw.view(torch.int64) if raw.numel() % 8 == 0 else raw
+
+
+class Loaded:
+    """The receiving side: maps data from the files, so that workers share one copy of it."""
+
+    def __init__(self) -> None:
+        self._mapped: dict[Place, torch.Tensor] = {}
+
+    def load(self, path: Path) -> Any:
+        """Load what ``Hold.ship`` wrote; what was mapped before stays so."""
+        unpickler = _Unpickler(io.BytesIO(path.read_bytes()), path.parent, self._mapped)
+        what = unpickler.load()
+        self._mapped = unpickler.mapped
+        return what
 
 
 @contextmanager
