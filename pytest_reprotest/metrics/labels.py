@@ -9,74 +9,9 @@ of 0.9 holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-from numpy.typing import NDArray
 
-from pytest_reprotest.errors import DataError
-
-Labels = NDArray[np.integer]
-Fractions = NDArray[np.float64]
-Counts = NDArray[np.int64]
-
-_ROWS = 4096  # samples counted at a time: bounds the memory of the vote table
-_CLASSES = 1024  # labels from here on are replaced by ranks, for the same reason
-
-
-def _checked(predictions: Labels) -> Labels:
-    predictions = np.asarray(predictions)
-    if predictions.ndim != 2 or predictions.shape[0] < 2 or predictions.shape[1] < 1:
-        raise DataError(
-            f"predictions have shape {predictions.shape}; expected (n_runs, n_samples) with at least "
-            "2 runs and 1 sample. Train more runs, or stack one label vector per run."
-        )
-    return predictions
-
-
-def _blocks(predictions: Labels) -> Iterator[tuple[slice, Labels]]:
-    """Blocks of samples, with labels that are small enough to count.
-
-    Large labels are replaced by their rank among the labels that the runs give that sample: runs agree
-    on it as before, and no table is wider than n_runs.
-    """
-    for start in range(0, predictions.shape[1], _ROWS):
-        part = slice(start, start + _ROWS)
-        block = predictions[:, part]
-        if block.max() >= _CLASSES:
-            order = block.argsort(axis=0, kind="stable")
-            ordered = np.take_along_axis(block, order, axis=0)
-            ranks = np.zeros(block.shape, dtype=np.int64)
-            ranks[1:] = (ordered[1:] != ordered[:-1]).cumsum(axis=0)
-            block = np.empty_like(ranks)
-            np.put_along_axis(block, order, ranks, axis=0)
-        yield part, block
-
-
-def votes(predictions: Labels, n_classes: int | None = None) -> NDArray[np.int64]:
-    """Count the runs that predict each class for each sample.
-
-    Parameters
-    ----------
-    predictions : int array (n_runs, n_samples)
-    n_classes : int, optional
-        Default: the largest label plus one.
-
-    Returns
-    -------
-    int64 array (n_samples, n_classes); every row sums to n_runs.
-
-    >>> votes(np.array([[0, 1], [0, 2]]))
-    array([[2, 0, 0],
-           [0, 1, 1]])
-    """
-    predictions = np.asarray(predictions)
-    n_samples = predictions.shape[1]
-    width = int(predictions.max()) + 1 if n_classes is None else n_classes
-    cells: NDArray[np.int64] = (
-        predictions.astype(np.int64) + np.arange(n_samples, dtype=np.int64) * width
-    )
-    return np.bincount(cells.ravel(), minlength=n_samples * width).reshape(n_samples, width)
+from pytest_reprotest.metrics.counting import Counts, Fractions, Labels, blocks, checked
 
 
 def flip_rates(predictions: Labels) -> Fractions:
@@ -96,12 +31,11 @@ def flip_rates(predictions: Labels) -> Fractions:
     >>> flip_rates(np.array([[0, 1, 2], [0, 1, 1], [0, 1, 0]]))
     array([0., 0., 1.])
     """
-    predictions = _checked(predictions)
+    predictions = checked(predictions)
     n_runs, n_samples = predictions.shape
     rates = np.empty(n_samples)
     ordered_pairs = n_runs * (n_runs - 1)
-    for part, block in _blocks(predictions):
-        count = votes(block)
+    for part, _, count in blocks(predictions):
         rates[part] = (ordered_pairs - (count * (count - 1)).sum(axis=1)) / ordered_pairs
     return rates
 
@@ -116,13 +50,12 @@ def disagreements(predictions: Labels) -> Counts:
     >>> disagreements(np.array([[0, 1], [0, 1], [0, 0]]))
     array([1, 1, 2])
     """
-    predictions = _checked(predictions)
+    predictions = checked(predictions)
     n_runs, n_samples = predictions.shape
     agreeing = np.zeros(n_runs, dtype=np.int64)
-    for _, block in _blocks(predictions):
-        count = votes(block)
-        agreeing += (count[np.arange(block.shape[1]), block] - 1).sum(axis=1)
-    differing: Counts = n_samples * (n_runs - 1) - agreeing
+    for _, places, count in blocks(predictions):
+        agreeing += count.take(places).sum(axis=1)  # a run agrees with itself, too
+    differing: Counts = n_samples * n_runs - agreeing
     return differing
 
 
@@ -152,34 +85,8 @@ def run_differences(predictions: Labels) -> Fractions:
     >>> run_differences(np.array([[0, 1], [0, 1], [0, 0]]))
     array([0.25, 0.25, 0.5 ])
     """
-    n_runs, n_samples = _checked(predictions).shape
+    n_runs, n_samples = checked(predictions).shape
     differences: Fractions = disagreements(predictions) / (n_samples * (n_runs - 1))
-    return differences
-
-
-def pairwise_differences(predictions: Labels) -> Fractions:
-    """The R × R matrix of fractions of samples on which two runs differ.
-
-    A one-hot Gram product in blocks of samples; counts stay exact in float32 (each block is below
-    2^24 samples), the sum over blocks is float64.
-
-    Returns
-    -------
-    float64 array (n_runs, n_runs), symmetric, zero diagonal.
-
-    >>> pairwise_differences(np.array([[0, 1], [0, 1], [0, 0]]))
-    array([[0. , 0. , 0.5],
-           [0. , 0. , 0.5],
-           [0.5, 0.5, 0. ]])
-    """
-    predictions = _checked(predictions)
-    n_runs, n_samples = predictions.shape
-    agreeing = np.zeros((n_runs, n_runs))
-    for _, block in _blocks(predictions):
-        for label in np.unique(block):
-            indicator = (block == label).astype(np.float32)
-            agreeing += indicator @ indicator.T
-    differences: Fractions = (n_samples - agreeing) / n_samples
     return differences
 
 
