@@ -73,6 +73,26 @@ def jackknife(value: float, left_out: Fractions, confidence: float = CONFIDENCE)
     return Estimate(float(value), float(value) - half_width, float(value) + half_width)
 
 
+def spread(estimate: Estimate, n_runs: int) -> float:
+    """Standard deviation of the pseudo-values behind a 95% interval; NaN where there is none.
+
+    >>> x = np.array([1.0, 2.0, 4.0])
+    >>> round(spread(jackknife(x.mean(), (x.sum() - x) / 2), 3), 6), round(float(x.std(ddof=1)), 6)
+    (1.527525, 1.527525)
+    """
+    t = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n_runs - 1))
+    return estimate.half_width * math.sqrt(n_runs) / t
+
+
+def reach(spread: float, n_runs: int, level: float) -> float:
+    """How far the one-sided bound of a level lies from the estimate.
+
+    >>> round(reach(1.0, 10, 0.025), 4)  # half the 95% interval
+    0.7154
+    """
+    return float(stats.t.isf(level, n_runs - 1)) * spread / math.sqrt(n_runs)
+
+
 @dataclass(frozen=True)
 class Summary:
     """The estimates of one regularizer; fractions of test samples, the ratio apart."""
