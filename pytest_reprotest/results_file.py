@@ -1,26 +1,56 @@
-"""The file of results: its schema version, reading, and writing that leaves no half a file."""
+"""The file of results: its schema version, reading, and writing that leaves no half a file.
+
+Version 1 held labels as plain lists and flip rates beside them; it is still read. Version 2 packs labels
+(see ``stored``) and says what kind of file it is. Within a version entries may be added, never changed.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pytest_reprotest.errors import DataError, OptionError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE = (1, 2)
+MAX_BYTES = 2**28
+
+Kind = Literal["results", "bank"]
+KINDS: tuple[Kind, ...] = ("results", "bank")
 
 
-def check_writable(path: Path) -> None:
+@dataclass(frozen=True, eq=False)
+class ResultsFile:
+    """What a file holds; its audits are not decoded yet.
+
+    Attributes
+    ----------
+    path : str
+    kind : {"results", "bank"}
+    complete : bool
+        False where the session was interrupted.
+    audits : mapping
+        Name → the audit as ``AuditResult.to_dict()`` gave it.
+    """
+
+    path: str
+    kind: Kind
+    complete: bool
+    audits: Mapping[str, Any]
+
+
+def check_writable(path: Path, option: str = "--repro-json") -> None:
     """Refuse a path that cannot be written, before hours of training.
 
     Raises
     ------
     OptionError
     """
-    spelled = f"--repro-json={path}"
+    spelled = f"{option}={path}"
     if path.is_dir():
         raise OptionError(f"{spelled}: that is a folder; expected the path of a file to write")
     if not path.parent.is_dir():
@@ -32,7 +62,10 @@ def check_writable(path: Path) -> None:
 
 
 def write_results(
-    path: str | Path, audits: Sequence[dict[str, Any]], complete: bool = True
+    path: str | Path,
+    audits: Sequence[Mapping[str, Any]],
+    complete: bool = True,
+    kind: Kind = "results",
 ) -> None:
     """Write audits, sorted by name, under the schema's version.
 
@@ -41,9 +74,11 @@ def write_results(
     audits : sequence of ``AuditResult.to_dict()``
     complete : bool
         False after an interrupt.
+    kind : {"results", "bank"}
     """
     document = {
         "schema_version": SCHEMA_VERSION,
+        "kind": kind,
         "complete": complete,
         "audits": sorted(audits, key=lambda stored: str(stored["name"])),
     }
@@ -59,6 +94,33 @@ def write_results(
         raise
 
 
+def read_results(path: str | Path) -> ResultsFile:
+    """Read a file of any number of audits.
+
+    Raises
+    ------
+    DataError
+        Where the file can't be read, is no result, is too large, is of another schema version, or names a
+        test twice.
+    """
+    try:
+        document, audits = _read(path)
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from None
+    by_name: dict[str, Any] = {}
+    for stored in audits:
+        name = stored.get("name") if isinstance(stored, dict) else None
+        if not isinstance(name, str):
+            raise no_result(path, DataError("an audit has no name"))
+        if name in by_name:
+            raise DataError(f"{path} holds two audits of the name {name!r}; expected one of each")
+        by_name[name] = stored
+    kind, complete = document.get("kind", "results"), document.get("complete")
+    if kind not in KINDS or not isinstance(complete, bool):
+        raise no_result(path, DataError(f"its kind is {kind!r:.40}, complete is {complete!r:.40}"))
+    return ResultsFile(str(path), kind, complete, by_name)
+
+
 def read_result(path: str | Path) -> Any:
     """The one audit of a file, as ``AuditResult.to_dict()`` gave it.
 
@@ -66,17 +128,10 @@ def read_result(path: str | Path) -> Any:
     ------
     DataError
         Where the file is no result, is of another schema version, or holds several audits.
+    OSError
+        Where it cannot be read.
     """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-        version, audits = document["schema_version"], list(document["audits"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise no_result(path, error) from None
-    if version != SCHEMA_VERSION:
-        raise DataError(
-            f"{path} has schema version {version!r}; this version reads {SCHEMA_VERSION}. "
-            "Upgrade pytest-reprotest"
-        )
+    _, audits = _read(path)
     if len(audits) != 1:
         raise DataError(
             f"{path} holds {len(audits)} audits; expected one. Read it as JSON and pass one of its "
@@ -85,9 +140,35 @@ def read_result(path: str | Path) -> Any:
     return audits[0]
 
 
+def _read(path: str | Path) -> tuple[dict[str, Any], list[Any]]:
+    with Path(path).open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise DataError(
+            f"{path} has more than {MAX_BYTES:,} bytes, the most that is read; write fewer audits into "
+            "a file"
+        )
+    try:
+        document = json.loads(data.decode("utf-8"), parse_constant=_no_number)
+        version, audits = document["schema_version"], list(document["audits"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise no_result(path, error) from None
+    if type(version) is not int or version not in READABLE:
+        raise DataError(
+            f"{path} has schema version {version!r:.40}; this version reads "
+            f"{' and '.join(map(str, READABLE))}. Upgrade pytest-reprotest"
+        )
+    return document, audits
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
 def no_result(path: str | Path, error: Exception) -> DataError:
     """The error of a file that something else wrote."""
+    reason = error if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
     return DataError(
-        f"{path} is not a result of pytest-reprotest ({type(error).__name__}: {error}); expected a file "
-        "written by --repro-json or AuditResult.to_json"
+        f"{path} is not a result of pytest-reprotest ({reason}); expected a file written by --repro-json "
+        "or AuditResult.to_json"
     )

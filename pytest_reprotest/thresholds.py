@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_reprotest.errors import OptionError
+from pytest_reprotest.errors import OptionError, did_you_mean
 
 Threshold = float | Mapping[str, float]
 
@@ -35,6 +35,26 @@ THRESHOLDS: dict[str, Kind] = {
     "min_accuracy": Kind("accuracy", "acc", upper=False),
     "max_accuracy_std": Kind("accuracy_std", "acc SD", upper=True),
 }
+"""What an audit is held against."""
+
+TOLERANCES: dict[str, Kind] = {
+    "max_accuracy_drop": Kind("accuracy_drop", "acc drop", upper=True),
+    "max_effective_accuracy_drop": Kind("effective_accuracy_drop", "ETA drop", upper=True),
+    "max_prediction_difference_increase": Kind(
+        "prediction_difference_increase", "PD rise", upper=True
+    ),
+    "max_negative_flip_excess": Kind("negative_flip_excess", "neg. flips", upper=True),
+}
+"""How much worse than a stored audit one may be. Each bounds a worsening; an improvement is negative."""
+
+DEFAULT_TOLERANCES = {
+    "max_accuracy_drop": 0.005,
+    "max_effective_accuracy_drop": 0.01,
+    "max_prediction_difference_increase": 0.005,
+    "max_negative_flip_excess": 0.005,
+}
+
+KINDS = {**THRESHOLDS, **TOLERANCES}
 
 
 @dataclass(frozen=True)
@@ -47,7 +67,7 @@ class Limit:
     @property
     def kind(self) -> Kind:
         """The statistic it bounds, and from which side."""
-        return THRESHOLDS[self.name]
+        return KINDS[self.name]
 
     def __str__(self) -> str:
         """The short form of the table: ``PD≤0.06``."""
@@ -60,7 +80,7 @@ def read_threshold(name: str, value: Any) -> Threshold:
     >>> read_threshold("min_accuracy", {"dropout": "0.9"})
     {'dropout': 0.9}
     """
-    kind = THRESHOLDS[name]
+    kind = KINDS[name]
     if not isinstance(value, Mapping):
         return _number(kind, value)
     if not value:
@@ -80,6 +100,32 @@ def _number(kind: Kind, value: Any) -> float:
         hint = f" For {number:g}% write {number / 100:g}." if 1.0 < number <= 100.0 else ""
         raise OptionError(f"got {value!r}; {expected}.{hint}")
     return number
+
+
+def tolerance_limits(
+    tolerances: Mapping[str, Threshold], regularizer: str = ""
+) -> tuple[Limit, ...]:
+    """The tolerances that hold for one regularizer; the default where one is not given.
+
+    Parameters
+    ----------
+    tolerances : mapping
+        Name of ``TOLERANCES`` → a number for all, or a mapping from regularizer to number.
+
+    >>> [str(limit) for limit in tolerance_limits({"max_accuracy_drop": 0.02})]
+    ['acc drop≤0.02', 'ETA drop≤0.01', 'PD rise≤0.005', 'neg. flips≤0.005']
+    """
+    for name in tolerances:
+        if name not in TOLERANCES:
+            raise OptionError(
+                f"unknown tolerance {name!r}; expected any of {', '.join(TOLERANCES)}."
+                f"{did_you_mean(name, TOLERANCES)}"
+            )
+    return tuple(
+        Limit(name, default if value is None else value)
+        for name, default in DEFAULT_TOLERANCES.items()
+        for value in [_for(tolerances.get(name), regularizer)]
+    )
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,15 @@ ROOMS = [
     "recipe",
     "verdict",
     "interfaces",
+    "stored",
     "results_file",
+    "fingerprint",
+    "regularizer_result",
     "result",
+    "differences",
+    "changes",
+    "baseline",
+    "bank",
     "hookspecs",
     "flags",
     "registry",
@@ -39,6 +46,8 @@ ROOMS = [
     "retraining",
     "session",
     "plugin",
+    "commands",
+    "__main__",
 ]
 
 # Where a package from outside may be imported; each entry is a room or a module.

@@ -4,10 +4,11 @@ import os
 import numpy as np
 import pytest
 
+from pytest_reprotest import results_file
 from pytest_reprotest.api import audit_predictions
 from pytest_reprotest.errors import DataError, OptionError
 from pytest_reprotest.result import AuditResult
-from pytest_reprotest.results_file import check_writable, write_results
+from pytest_reprotest.results_file import check_writable, read_results, write_results
 
 
 def stored(name):
@@ -19,7 +20,8 @@ def test_audits_are_sorted_by_name_under_a_schema_version(tmp_path):
     path = tmp_path / "out.json"
     write_results(path, [stored("b"), stored("a")])
     document = json.loads(path.read_text())
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
+    assert document["kind"] == "results"
     assert document["complete"] is True
     assert [audit["name"] for audit in document["audits"]] == ["a", "b"]
 
@@ -27,7 +29,7 @@ def test_audits_are_sorted_by_name_under_a_schema_version(tmp_path):
 def test_an_interrupt_is_told(tmp_path):
     write_results(tmp_path / "out.json", [], complete=False)
     document = json.loads((tmp_path / "out.json").read_text())
-    assert document == {"schema_version": 1, "complete": False, "audits": []}
+    assert document == {"schema_version": 2, "kind": "results", "complete": False, "audits": []}
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
@@ -78,6 +80,11 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
     )
 
 
+def test_the_option_that_named_the_path_is_told(tmp_path):
+    with pytest.raises(OptionError, match=f"^--repro-save-bank={tmp_path}: that is a folder"):
+        check_writable(tmp_path, "--repro-save-bank")
+
+
 @pytest.mark.parametrize("locked", ["folder", "file"])
 def test_a_path_without_permission_is_refused(tmp_path, monkeypatch, locked):
     path = tmp_path / "out.json"
@@ -94,10 +101,16 @@ def test_a_path_without_permission_is_refused(tmp_path, monkeypatch, locked):
         ("", "is not a result of pytest-reprotest (JSONDecodeError"),
         ("[]", "is not a result of pytest-reprotest (TypeError"),
         ("{}", "is not a result of pytest-reprotest (KeyError: 'schema_version')"),
+        ("[" * 100_000, "is not a result of pytest-reprotest (RecursionError"),
+        ('{"schema_version": NaN}', "(ValueError: NaN is no JSON)"),
         ('{"schema_version": 1, "audits": 3}', "is not a result of pytest-reprotest (TypeError"),
-        ('{"schema_version": 1, "audits": [3]}', "is not a result of pytest-reprotest (TypeError"),
-        ('{"schema_version": 1, "audits": [{}]}', "is not a result of pytest-reprotest (KeyError"),
-        ('{"schema_version": 9, "audits": []}', "has schema version 9; this version reads 1."),
+        ('{"schema_version": 1, "audits": [3]}', "is not a result of pytest-reprotest (there is 3"),
+        ('{"schema_version": 1, "audits": [{}]}', "(the entry 'regularizers' is missing)"),
+        (
+            '{"schema_version": 9, "audits": []}',
+            "has schema version 9; this version reads 1 and 2. Upgrade pytest-reprotest",
+        ),
+        ('{"schema_version": true, "audits": []}', "has schema version True; this version reads"),
         ('{"schema_version": 1, "audits": []}', "holds 0 audits; expected one."),
         ('{"schema_version": 1, "audits": [{}, {}]}', "holds 2 audits; expected one."),
     ],
@@ -114,3 +127,69 @@ def test_files_that_hold_no_single_audit_are_refused(tmp_path, text, message):
 def test_a_file_that_is_not_there_stays_python_s_own_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         AuditResult.from_json(tmp_path / "in.json")
+
+
+# --- files of several audits --------------------------------------------------------------------
+
+
+def test_a_file_of_several_audits_gives_them_by_name(tmp_path):
+    path = tmp_path / "out.json"
+    write_results(path, [stored("b"), stored("a")], complete=False, kind="bank")
+    file = read_results(path)
+    assert (file.path, file.kind, file.complete) == (str(path), "bank", False)
+    assert list(file.audits) == ["a", "b"]
+    assert AuditResult.from_dict(file.audits["b"]) == AuditResult.from_dict(stored("b"))
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"audits": [{"name": "a"}, {"name": "a"}]}, "holds two audits of the name 'a'; expected"),
+        ({"audits": [{}]}, "is not a result of pytest-reprotest (an audit has no name)"),
+        ({"audits": [3]}, "is not a result of pytest-reprotest (an audit has no name)"),
+        ({"audits": [], "kind": "cake"}, "(its kind is 'cake', complete is True)"),
+        ({"audits": [], "kind": ["bank"]}, "(its kind is ['bank'], complete is True)"),
+        ({"audits": [], "complete": 1}, "(its kind is 'results', complete is 1)"),
+    ],
+)
+def test_files_that_hold_no_audits_by_name_are_refused(tmp_path, document, message):
+    path = tmp_path / "in.json"
+    path.write_text(json.dumps({"schema_version": 2, "complete": True, **document}))
+    with pytest.raises(DataError) as refusal:
+        read_results(path)
+    assert str(refusal.value).startswith(f"{path} ")
+    assert message in str(refusal.value)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(DataError) as refusal:
+        read_results(tmp_path / "in.json")
+    assert str(refusal.value) == f"{tmp_path / 'in.json'} can't be read: No such file or directory"
+    with pytest.raises(DataError, match="can't be read: Is a directory"):
+        read_results(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "in.json"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(
+        DataError, match="is not a result of pytest-reprotest \\(UnicodeDecodeError"
+    ):
+        read_results(path)
+
+
+def test_a_file_larger_than_can_be_borne_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "in.json"
+    write_results(path, [stored("a")])
+    monkeypatch.setattr(results_file, "MAX_BYTES", path.stat().st_size)
+    assert list(read_results(path).audits) == ["a"]
+    monkeypatch.setattr(results_file, "MAX_BYTES", path.stat().st_size - 1)
+    with pytest.raises(DataError, match="the most that is read; write fewer audits into a file"):
+        read_results(path)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")  # noqa: PTH110
+def test_a_file_without_end_is_not_read_to_it(monkeypatch):
+    monkeypatch.setattr(results_file, "MAX_BYTES", 1000)
+    with pytest.raises(DataError, match="has more than 1,000 bytes"):
+        read_results("/dev/zero")

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from pytest_reprotest.errors import OptionError
-from pytest_reprotest.thresholds import THRESHOLDS, Bounds, Limit, read_threshold
+from pytest_reprotest.thresholds import (
+    DEFAULT_TOLERANCES,
+    KINDS,
+    THRESHOLDS,
+    TOLERANCES,
+    Bounds,
+    Limit,
+    read_threshold,
+    tolerance_limits,
+)
 
 # --- reading ------------------------------------------------------------------------------------
 
@@ -79,6 +88,39 @@ def test_limits_are_short_in_the_table():
     ]
     assert [str(limit) for limit in limits] == ["PD≤0.06", "ETA≥-0.5", "acc≥1", "acc SD≤0.0125"]
     assert limits[0].kind is THRESHOLDS["max_prediction_difference"]
+
+
+# --- tolerances of a comparison -----------------------------------------------------------------
+
+
+def test_tolerances_are_kinds_beside_the_thresholds():
+    assert set(KINDS) == set(THRESHOLDS) | set(TOLERANCES)
+    assert not set(THRESHOLDS) & set(TOLERANCES)
+    assert set(DEFAULT_TOLERANCES) == set(TOLERANCES)
+    for name, kind in TOLERANCES.items():
+        assert Limit(name, 0.1).kind is kind
+        assert kind.upper
+        assert kind.lowest == 0.0
+        assert read_threshold(name, "0.1") == 0.1
+
+
+def test_a_tolerance_that_is_not_given_has_its_default():
+    limits = tolerance_limits({})
+    assert {limit.name: limit.value for limit in limits} == DEFAULT_TOLERANCES
+    assert tolerance_limits({"max_accuracy_drop": 0.0})[0] == Limit("max_accuracy_drop", 0.0)
+
+
+def test_a_tolerance_by_regularizer_holds_for_those_it_names():
+    tolerances = {"max_accuracy_drop": {"dropout": 0.1}}
+    assert tolerance_limits(tolerances, "dropout")[0].value == 0.1
+    assert tolerance_limits(tolerances, "none")[0].value == DEFAULT_TOLERANCES["max_accuracy_drop"]
+
+
+def test_an_unknown_tolerance_is_refused_with_the_closest():
+    with pytest.raises(
+        OptionError, match=r"unknown tolerance 'max_accuracy_dorp'; .* Did you mean"
+    ):
+        tolerance_limits({"max_accuracy_dorp": 0.1})
 
 
 # --- marker and command line --------------------------------------------------------------------

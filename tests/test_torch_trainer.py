@@ -45,8 +45,11 @@ def test_the_true_labels_are_those_of_the_test_set():
     assert trainer_of().y_true.tolist() == [0, 1, 2] * 10
 
 
-def test_it_describes_recipe_and_sizes_as_json_primitives():
+def test_it_describes_recipe_and_data_as_json_primitives():
     described = trainer_of(schedule="cosine").describe()
+    hashes = described.pop("data")
+    assert {role: len(found) for role, found in hashes.items()} == {"train": 32, "test": 32}
+    assert hashes == trainer_of().describe()["data"]
     assert described == {
         "model_factory": "make_mlp",
         "epochs": 2,

@@ -17,6 +17,7 @@ from pytest_reprotest.metrics import Labels
 from pytest_reprotest.plan import Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.seeds import RunSeeds
+from pytest_reprotest.training.content import content_hash
 from pytest_reprotest.training.data import DatasetSource, Source, TensorSource, as_source
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.first_step import check_prediction, check_step
@@ -66,12 +67,13 @@ class TorchTrainer(Trainer):
         return labels
 
     def describe(self) -> dict[str, Any]:
-        """The recipe and the sizes of the data."""
+        """The recipe, and sizes and content of the data."""
         return {
             "model_factory": getattr(self.model_factory, "__qualname__", repr(self.model_factory)),
             **self.recipe.describe(),
             "n_train": self._train.n_samples,
             "n_test": self._test.n_samples,
+            "data": {"train": content_hash(self._train), "test": content_hash(self._test)},
         }
 
     def callables(self) -> tuple[Any, ...]:

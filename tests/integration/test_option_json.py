@@ -18,7 +18,7 @@ def test_the_file_holds_every_number_and_prediction(project, workers):
     project.write(TEST)
     project.run("--repro-json=out.json", *workers).assert_outcomes(passed=1)
     document = json.loads((project.path / "out.json").read_text())
-    assert (document["schema_version"], document["complete"]) == (1, True)
+    assert (document["schema_version"], document["complete"]) == (2, True)
     result = AuditResult.from_json(project.path / "out.json")
     assert result.name == "test_audit.py::test_shaky"
     assert result.y_true.tolist() == [0, 1] * 5
@@ -63,7 +63,12 @@ def test_a_session_without_audits_writes_a_file_without_audits(project):
     project.pytester.makepyfile(test_plain="def test_plain():\n    pass\n")
     project.run("--repro-json=out.json").assert_outcomes(passed=1)
     document = json.loads((project.path / "out.json").read_text())
-    assert document == {"schema_version": 1, "complete": True, "audits": []}
+    assert document == {
+        "schema_version": 2,
+        "kind": "results",
+        "complete": True,
+        "audits": [],
+    }
 
 
 @pytest.mark.parametrize(

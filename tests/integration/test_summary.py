@@ -203,7 +203,12 @@ def test_a_collection_error_marks_the_file_incomplete(project):
     project.write("@reproducibility(rums=3)\ndef test_typo(retrain):\n    pass\n", "test_typo")
     result = project.run("--repro-json=out.json")
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert document(project) == {"schema_version": 1, "complete": False, "audits": []}
+    assert document(project) == {
+        "schema_version": 2,
+        "kind": "results",
+        "complete": False,
+        "audits": [],
+    }
 
 
 def test_where_a_test_is_run_again_the_first_verdict_stands_and_the_row_says_so(project):

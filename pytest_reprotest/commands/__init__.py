@@ -1,0 +1,53 @@
+"""What ``python -m pytest_reprotest`` can do: each command with a line of help, loaded when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+
+class Command(NamedTuple):
+    """A command: its line of help, and the module with ``describe(parser)`` and ``run(arguments) -> int``."""
+
+    summary: str
+    module: str
+
+
+COMMANDS = {
+    "compare": Command(
+        "hold one file of results against another, offline", "pytest_reprotest.commands.compare"
+    ),
+}
+PROGRAM = "python -m pytest_reprotest"
+FINE, WORSE, UNUSABLE, STALE = 0, 1, 2, 3
+"""Exit codes; argparse, too, ends with 2 where it can't use the command line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; without one, print the help.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="Work with results that pytest-reprotest wrote."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    modules: dict[str, Any] = {}
+    for name, command in COMMANDS.items():
+        own = commands.add_parser(name, help=command.summary)
+        if name in given:
+            modules[name] = importlib.import_module(command.module)
+            modules[name].describe(own)
+    parsed = parser.parse_args(given)
+    if parsed.command is None:
+        parser.print_help()
+        return FINE
+    code: int = modules[parsed.command].run(parsed)
+    return code

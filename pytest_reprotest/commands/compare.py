@@ -1,0 +1,251 @@
+"""``compare OLD NEW``: one file of results held against another, test by test."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_reprotest.commands import FINE, STALE, UNUSABLE, WORSE
+from pytest_reprotest.errors import DataError, OptionError
+from pytest_reprotest.thresholds import DEFAULT_TOLERANCES, TOLERANCES, read_threshold
+
+if TYPE_CHECKING:
+    from pytest_reprotest.baseline import BaselineComparison
+    from pytest_reprotest.results_file import ResultsFile
+
+_ABOUT = {
+    "max_accuracy_drop": "accuracy may fall",
+    "max_effective_accuracy_drop": "Effective Test Accuracy may fall",
+    "max_prediction_difference_increase": "prediction difference may rise",
+    "max_negative_flip_excess": (
+        "the fraction that old runs have right and new runs wrong may exceed that among old runs"
+    ),
+}
+_SHORT = {
+    "accuracy": "accuracy",
+    "effective_accuracy": "ETA",
+    "prediction_difference": "PD",
+    "negative_flips": "negative flips",
+}
+_LEGEND = (
+    "change: new - old [95% over the runs of both]. Of negative flips, old is between two old runs, new from",
+    "an old run to a new one. worse from: a change for the worse of this size would be called so.",
+)
+_CODES = """\
+exit codes:
+  0  nothing is worse than tolerated
+  1  something is worse
+  2  the files can't be compared
+  3  nothing is worse and something is better than tolerated: OLD is stale, store NEW in its place
+"""
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What came of two files: comparisons, and the tests for which there is none, with the reason."""
+
+    found: tuple[BaselineComparison, ...]
+    unusable: dict[str, str]
+    only_old: tuple[str, ...]
+    only_new: tuple[str, ...]
+
+    @property
+    def code(self) -> int:
+        """The exit code; what is worse stays so, whatever else could not be compared."""
+        statuses = {comparison.status for comparison in self.found}
+        if "worse" in statuses:
+            return WORSE
+        if self.unusable:
+            return UNUSABLE
+        return STALE if "better" in statuses else FINE
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.description = (
+        "Hold the audits of NEW against those of the same name in OLD: accuracy, Effective Test Accuracy, "
+        "prediction difference and negative flips of every regularizer that both audited."
+    )
+    parser.epilog = _CODES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "old", metavar="OLD", help="file of --repro-json, --repro-save-bank or to_json"
+    )
+    parser.add_argument("new", metavar="NEW", help="another one")
+    for name in TOLERANCES:
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar="X",
+            type=_fraction(name),
+            help=f"how much {_ABOUT[name]}, a fraction of test samples (default {DEFAULT_TOLERANCES[name]:g})",
+        )
+    parser.add_argument(
+        "--decision",
+        choices=("confidence", "point"),
+        default="confidence",
+        help="confidence (default): a change counts where its one-sided bound is beyond what is "
+        "tolerated; point: where its estimate is, which few runs get wrong often",
+    )
+    parser.add_argument(
+        "--confidence",
+        metavar="X",
+        type=_level,
+        default=0.95,
+        help="level of the one-sided bound (default 0.95)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+
+
+def _fraction(name: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return read_threshold(name, text)
+        except OptionError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def _level(text: str) -> float:
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0.0
+    if not 0.5 < level < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a number above 0.5 and below 1")
+    return level
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare, print, and return the exit code."""
+    from pytest_reprotest.results_file import read_results
+
+    try:
+        old, new = read_results(arguments.old), read_results(arguments.new)
+        compared = _compared(old, new, arguments)
+    except DataError as error:
+        _say(str(error), sys.stderr)
+        return UNUSABLE
+    for name, reason in compared.unusable.items():
+        _say(f"{name or '(unnamed)'}: {reason}", sys.stderr)
+    if arguments.json:
+        print(json.dumps(_document(compared), indent=2))
+    else:
+        for line in _lines(old, new, compared):
+            _say(line, sys.stdout)
+    return compared.code
+
+
+def _compared(old: ResultsFile, new: ResultsFile, arguments: argparse.Namespace) -> _Compared:
+    from pytest_reprotest.baseline import compare_results
+    from pytest_reprotest.result import stored_audit
+
+    names = [name for name in new.audits if name in old.audits]
+    if not names:
+        told = [", ".join(file.audits) or "none" for file in (old, new)]
+        raise DataError(
+            f"{old.path} and {new.path} have no test in common; the first holds {told[0]}, the second "
+            f"{told[1]}"
+        )
+    tolerances = {
+        name: value for name in TOLERANCES if (value := getattr(arguments, name)) is not None
+    }
+    found, unusable = [], {}
+    for name in names:  # one by one: only two audits are in memory
+        try:
+            found.append(
+                compare_results(
+                    stored_audit(new, name),
+                    stored_audit(old, name),
+                    tolerances,
+                    decision=arguments.decision,
+                    confidence=arguments.confidence,
+                )
+            )
+        except DataError as error:
+            unusable[name] = str(error)
+    return _Compared(
+        tuple(found),
+        unusable,
+        tuple(name for name in old.audits if name not in new.audits),
+        tuple(name for name in new.audits if name not in old.audits),
+    )
+
+
+def _document(compared: _Compared) -> dict[str, Any]:
+    return {
+        "status": {FINE: "same", WORSE: "worse", UNUSABLE: "unusable", STALE: "better"}[
+            compared.code
+        ],
+        "tests": [comparison.to_dict() for comparison in compared.found],
+        "unusable": compared.unusable,
+        "only_old": list(compared.only_old),
+        "only_new": list(compared.only_new),
+    }
+
+
+def _lines(old: ResultsFile, new: ResultsFile, compared: _Compared) -> Iterator[str]:
+    from pytest_reprotest.report.table import columns
+
+    headings = ["test, regularizer", "measure", "old", "new", "change", "worse from", "status"]
+    rows = [row for comparison in compared.found for row in _rows(comparison)]
+    for lines in columns(headings, [[[cell] for cell in row] for row in rows], right=[2, 3, 5]):
+        yield from lines
+    if rows:
+        yield from _LEGEND
+    for file in (old, new):
+        if not file.complete:
+            yield f"{file.path} is of a session that was interrupted: tests may be missing."
+    for comparison in compared.found:
+        yield from (f"{comparison.name or '(unnamed)'}: {text}" for text in _remarks(comparison))
+    for path, names in ((old.path, compared.only_old), (new.path, compared.only_new)):
+        if names:
+            yield f"only in {path}: {', '.join(names)}"
+    yield {
+        FINE: "Nothing is worse than tolerated.",
+        WORSE: "Worse than tolerated.",
+        UNUSABLE: "Not everything could be compared.",
+        STALE: f"Better than tolerated: {old.path} is stale. Store {new.path} in its place.",
+    }[compared.code]
+
+
+def _rows(comparison: BaselineComparison) -> Iterator[list[str]]:
+    yield [comparison.name or "(unnamed)", *[""] * 6]
+    for label, changes in comparison.by_regularizer.items():
+        for change in changes:
+            low, high = change.change.low, change.change.high
+            interval = f" [{low:+.4f}, {high:+.4f}]" if low == low else ""
+            yield [
+                f"  {label}" if change is changes[0] else "",
+                _SHORT[change.measure],
+                f"{change.old:.4f}",
+                f"{change.new:.4f}",
+                f"{change.change.value:+.4f}{interval}",
+                f"{change.seen_from:.4f}",
+                change.status,
+            ]
+    for label in comparison.broken:
+        yield [f"  {label}", "", "", "", "", "", "worse"]
+
+
+def _remarks(comparison: BaselineComparison) -> Iterator[str]:
+    for label in (*comparison.by_regularizer, *comparison.broken):
+        for sentence in (*comparison.breaches(label), *comparison.improvements(label)):
+            yield f"{label}: {sentence}"
+    for label, reason in comparison.uncompared.items():
+        yield f"{label} {reason}"
+    for warning in comparison.warnings:
+        yield f"warning: {warning}"
+    told = [str(difference) for difference in comparison.differences]
+    if told:
+        yield f"settings that differ, old → new: {'; '.join(told)}"
+
+
+def _say(text: str, stream: Any) -> None:
+    """Print a line; what a file holds can't steer the terminal."""
+    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    print(safe, file=stream)
