@@ -33,21 +33,31 @@ class Plan:
         """The runs of one regularizer."""
         return tuple(run for run in self.runs if run.regularizer == regularizer)
 
-    def chunks(self, size: int) -> list[tuple[Run, ...]]:
-        """The runs of each regularizer in parts of at most ``size``, as equal as they can be.
+    def chunks(self, size: int, workers: int = 1) -> list[tuple[Run, ...]]:
+        """The runs of each regularizer in parts of about ``size``, as equal as they can be.
 
-        >>> plan = make_plan(Options(runs=5), ["none"])
+        No part is larger, unless a few larger ones share out evenly among the workers: five parts would
+        leave one of two workers idle for a fifth of the time.
+
+        >>> plan = make_plan(Options(runs=10), ["none"])
         >>> [len(chunk) for chunk in plan.chunks(4)]
-        [3, 2]
+        [4, 3, 3]
+        >>> [len(chunk) for chunk in plan.chunks(2, workers=2)]
+        [3, 3, 2, 2]
         """
         found: list[tuple[Run, ...]] = []
         for label in self.regularizers:
             runs = self.of(label)
-            count = -(-len(runs) // max(size, 1))
+            count = self._shared_out(-(-len(runs) // max(size, 1)), workers)
             each, more = divmod(len(runs), count)
             edges = [each * part + min(part, more) for part in range(count + 1)]
             found.extend(runs[start:end] for start, end in itertools.pairwise(edges))
         return found
+
+    def _shared_out(self, count: int, workers: int) -> int:
+        """Parts of a regularizer, at most ``count`` and at least half, that give each worker as many."""
+        even = (n for n in range(count, count // 2, -1) if n * len(self.regularizers) % workers == 0)
+        return next(even, count)
 
 
 def make_plan(options: Options, regularizers: Sequence[str]) -> Plan:

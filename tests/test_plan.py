@@ -56,5 +56,19 @@ def test_chunks_hold_every_run_once_one_regularizer_each_and_are_about_equal(run
     assert max(sizes) - min(sizes) <= 1
 
 
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_chunks_share_out_evenly_among_workers(size):
+    plan = make_plan(Options(runs=12), ["none", "dropout", "residual"])
+    chunks = plan.chunks(size, workers=2)
+    assert len(chunks) % 2 == 0
+    assert [run for chunk in chunks for run in chunk] == list(plan.runs)
+    assert max(map(len, chunks)) <= 2 * size
+
+
+def test_chunks_stay_as_they_are_where_no_number_of_them_shares_out():
+    plan = make_plan(Options(runs=2), ["none", "dropout", "residual"])
+    assert [len(chunk) for chunk in plan.chunks(2, workers=4)] == [2, 2, 2]
+
+
 def test_a_chunk_holds_at_least_one_run():
     assert [len(chunk) for chunk in make_plan(Options(runs=2), ["none"]).chunks(0)] == [1, 1]

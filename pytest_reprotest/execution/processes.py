@@ -120,7 +120,7 @@ class ProcessExecutor(Executor):
         placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every chunk; outcomes come as they are ready."""
-        waiting = deque(_Chunk(runs) for runs in plan.chunks(placement.chunk))
+        waiting = deque(_Chunk(runs) for runs in plan.chunks(placement.chunk, self.n_workers))
         callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
         shipped = self._hold().ship((trainer, dict(regularizers)), callables)
         try:
