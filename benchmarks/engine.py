@@ -28,11 +28,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 
 from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.execution.processes import ProcessExecutor, available_cores
@@ -214,28 +216,43 @@ def loops(works: Sequence[Work], runs: int, repeats: int) -> None:
     workers.close()
 
 
+class Pictures(Dataset[tuple[Tensor, int]]):
+    """What torchvision's MNIST does with ToTensor: bytes → PIL image → float tensor, one by one."""
+
+    def __init__(self, pixels: Tensor, targets: Tensor) -> None:
+        self.bytes, self.targets = pixels, targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        from PIL import Image
+
+        picture = Image.fromarray(self.bytes[place].numpy(), mode=None)
+        pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True)).view(28, 28, 1)
+        channels_first = pixels.permute(2, 0, 1).contiguous()
+        return channels_first.to(torch.float32).div(255), int(self.targets[place])
+
+
+def pictures(data: tuple[Tensor, Tensor]) -> tuple[Dataset[tuple[Tensor, int]], str]:
+    """The data as the study reads it, by torchvision itself where it is installed; and by what."""
+    pixels, targets = (data[0] * 255).round().byte().view(-1, 28, 28), data[1]
+    try:
+        from torchvision import __version__, datasets, transforms
+    except (ImportError, RuntimeError):  # not there, or built for another torch
+        return Pictures(pixels, targets), "the operations of torchvision's MNIST and ToTensor"
+    made: Any = datasets.MNIST.__new__(datasets.MNIST)  # without its files
+    made.data, made.targets = pixels, targets
+    made.transform, made.target_transform = transforms.ToTensor(), None
+    return made, f"torchvision {__version__}"
+
+
 def study(work: Work, runs: int, repeats: int) -> None:
-    from PIL import Image
-    from torch.utils.data import DataLoader, Dataset
-
-    class Pictures(Dataset[tuple[Tensor, int]]):
-        """MNIST as torchvision gives it with ToTensor: bytes → PIL image → float tensor, one by one."""
-
-        def __init__(self, data: tuple[Tensor, Tensor]) -> None:
-            self.bytes = (data[0] * 255).round().byte().view(-1, 28, 28)
-            self.targets = data[1]
-
-        def __len__(self) -> int:
-            return len(self.targets)
-
-        def __getitem__(self, place: int) -> tuple[Tensor, int]:
-            picture = Image.fromarray(self.bytes[place].numpy(), mode=None)
-            pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True))
-            return pixels.view(1, 28, 28).to(torch.float32).div(255), int(self.targets[place])
+    (train_set, reader), (test_set, _) = pictures(work.train), pictures(work.test)
 
     def loop() -> float:
-        train = DataLoader(Pictures(work.train), batch_size=work.batch_size, shuffle=True)
-        test = DataLoader(Pictures(work.test), batch_size=work.batch_size)
+        train = DataLoader(train_set, batch_size=work.batch_size, shuffle=True)
+        test = DataLoader(test_set, batch_size=work.batch_size)
         started = time.perf_counter()
         model = work.make()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -257,7 +274,8 @@ def study(work: Work, runs: int, repeats: int) -> None:
     ours.seconds()
     own, other = alternate([ours.seconds, loop], repeats)
     print(
-        f"{work.name}: {statistics.median(own):.2f} s, the study's loop {statistics.median(other):.1f} s "
+        f"{work.name}: {statistics.median(own):.2f} s, the study's loop ({reader}) "
+        f"{statistics.median(other):.1f} s "
         f"(one run times {runs}): {ratio(own, other)}"
     )
     executor.close()

@@ -56,7 +56,9 @@ class Plan:
 
     def _shared_out(self, count: int, workers: int) -> int:
         """Parts of a regularizer, at most ``count`` and at least half, that give each worker as many."""
-        even = (n for n in range(count, count // 2, -1) if n * len(self.regularizers) % workers == 0)
+        even = (
+            n for n in range(count, count // 2, -1) if n * len(self.regularizers) % workers == 0
+        )
         return next(even, count)
 
 

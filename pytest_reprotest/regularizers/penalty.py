@@ -111,12 +111,13 @@ class _GramDeviation(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
         ctx.save_for_backward(inputs[0], output[1])
         ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # zeros as large as the weights, for nothing
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         tall, deviation = ctx.saved_tensors
-        back: Tensor = tall @ (deviation * (4.0 * gradients[0])[..., None, None])
-        return back
+        back: Tensor = tall @ deviation
+        return back.mul_((4.0 * gradients[0])[..., None, None])
 
     @staticmethod
     def vmap(_: Any, in_dims: tuple[int], tall: Tensor) -> tuple[Any, tuple[int, int]]:

@@ -137,16 +137,24 @@ class Affine(_Leaf):
         return outputs if weight is None else outputs * weight.unsqueeze(1)
 
 
-class _Dropout(_Leaf):
+class Dropout(_Leaf):
+    """Dropout with a mask for each run."""
+
     def forward(self, inputs: Tensor) -> Tensor:
+        """Drop and scale in training."""
+        scale = self.scale(inputs)
+        return inputs if scale is None else inputs * scale
+
+    def scale(self, inputs: Tensor) -> Tensor | None:
+        """The factors of the next call, laid out as the inputs; None where nothing is dropped."""
         dropout: Any = self.original[0]
         if not self.training or dropout.p == 0.0:
-            return inputs
+            return None
         shape = dropout.mask_shape(inputs.shape[1:])
         drawn = keyed_uniforms(self.own["noise_key"], self.own["noise_call"], shape.numel())
         self.own["noise_call"] += 1
         scale: Tensor = dropout.scale(drawn, inputs.dtype).view(len(inputs), *shape)
-        return inputs * scale
+        return kernels.laid_out_as(inputs, scale) if scale.shape == inputs.shape else scale
 
 
 _ELEMENTWISE = (
@@ -158,7 +166,7 @@ _LEAVES: dict[type[nn.Module], Callable[..., nn.Module]] = {
     nn.BatchNorm1d: BatchNorm,
     nn.LayerNorm: Affine,
     nn.GroupNorm: Affine,
-    KeyedDropout: _Dropout,
+    KeyedDropout: Dropout,
 }
 
 

@@ -104,6 +104,8 @@ def _operation(module: nn.Module, group: dict[str, Any] | None, overwrite: bool)
         return operations.Linear(module, group)
     if isinstance(module, direct.BatchNorm | direct.Affine):
         return operations.Norm(module)
+    if isinstance(module, direct.Dropout):
+        return operations.Dropout(module)
     if type(module) is nn.ReLU:
         return operations.ReLU(overwrite)
     if isinstance(module, nn.Flatten):

@@ -88,6 +88,28 @@ class ReLU(Operation):
         return back
 
 
+class Dropout(Operation):
+    """Dropout by keyed masks."""
+
+    owns_output = True
+
+    def __init__(self, dropout: direct.Dropout) -> None:
+        self.dropout = dropout
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs."""
+        self.scale = self.dropout.scale(inputs)
+        return inputs.clone() if self.scale is None else inputs * self.scale
+
+    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
+        """The gradient of the inputs."""
+        if self.scale is None:
+            return gradient
+        if self.scale.shape == gradient.shape:
+            gradient = kernels.laid_out_as(self.scale, gradient)
+        return gradient * self.scale
+
+
 class Flatten(Operation):
     """All axes of a sample as one."""
 
