@@ -25,6 +25,7 @@ from pytest_reprotest.metrics import Fractions, Labels
 from pytest_reprotest.statistics.comparison import TwoGroups, changes, compare_with_baseline
 from pytest_reprotest.statistics.intervals import Estimate, summarize
 from pytest_reprotest.statistics.permutation import permutation_test
+from pytest_reprotest.tasks import CLASSIFICATION
 
 Section = Callable[[int, int], list[Rate]]
 """A part of the report: (replications, seed) → rates."""
@@ -44,6 +45,9 @@ METRICS = {
     "ETA": "effective_accuracy",
     "PD/error": "difference_error_ratio",
 }
+
+SUMMARY = {"accuracy": "score", "effective_accuracy": "effective_score"}
+"""Where a summary, which knows no task, has them."""
 
 
 def covers(estimate: Estimate, true: float) -> bool:
@@ -108,9 +112,9 @@ def intervals(
         population = make_population(setting, N_SAMPLES)
         hits = dict.fromkeys(METRICS, 0)
         for labels in drawn(population, n_runs, replications, seed):
-            summary = summarize(labels, population.y_true)
+            summary = summarize(CLASSIFICATION.tally(labels, population.y_true))
             for short, name in METRICS.items():
-                hits[short] += covers(getattr(summary, name), getattr(population.truth, name))
+                hits[short] += covers(getattr(summary, SUMMARY.get(name, name)), getattr(population.truth, name))
         goal = COVERAGE if setting != OUTLIERS else (None, None)
         found += [
             Rate(f"{short} interval covers", setting, str(n_runs), count, replications, *goal)

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from pytest_reprotest._audit import collected, measured, run_audit
+from pytest_reprotest._audit import collected, run_audit
 from pytest_reprotest.errors import DataError, OptionError, TrainingError, did_you_mean
+from pytest_reprotest.fingerprint import versions
 from pytest_reprotest.interfaces import Progress, Trainer
-from pytest_reprotest.metrics import Labels
-from pytest_reprotest.options import MARKER_KEYS, READERS, resolve
+from pytest_reprotest.measuring import distance_of, measured
+from pytest_reprotest.options import MARKER_KEYS, READERS, Options, resolve
 from pytest_reprotest.plan import Plan
-from pytest_reprotest.predictions import Predictions, as_labels, check_y_true
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.registry import Registry
-from pytest_reprotest.result import AuditResult, versions
-from pytest_reprotest.thresholds import THRESHOLDS
+from pytest_reprotest.regularizer_result import RegularizerResult
+from pytest_reprotest.result import AuditResult
+from pytest_reprotest.tasks import Array, Task, make_task
+from pytest_reprotest.thresholds import THRESHOLDS, check_task
 
 RECIPE_KEYS = tuple(field.name for field in fields(Recipe))
-JUDGING_KEYS = (*THRESHOLDS, "baseline", "report_only")
+JUDGING_KEYS = (
+    *THRESHOLDS,
+    "baseline",
+    "report_only",
+    "decision",
+    "confidence",
+    "on_inconclusive",
+    "compat",
+)
 
 
 def audit(
@@ -86,7 +96,12 @@ def audit(
 
 
 def audit_predictions(
-    predictions: Mapping[str, Any], y_true: Any, *, name: str = "", **thresholds: Any
+    predictions: Mapping[str, Any],
+    y_true: Any,
+    *,
+    name: str = "",
+    task: str | Task = "classification",
+    **thresholds: Any,
 ) -> AuditResult:
     """Judge predictions that were made elsewhere.
 
@@ -97,8 +112,11 @@ def audit_predictions(
         (n_runs, n_samples, n_classes) of scores; at least 2 runs each.
     y_true : int array (n_samples,)
     name : str
+    task : str or Task
+        What is predicted.
     **thresholds
-        ``max_prediction_difference``, ``min_effective_accuracy``, … and ``baseline``, ``report_only``.
+        ``max_prediction_difference``, ``min_effective_accuracy``, … and ``baseline``, ``report_only``,
+        ``decision``, ``confidence``, ``on_inconclusive``, ``compat``.
 
     Raises
     ------
@@ -119,8 +137,10 @@ def audit_predictions(
                 f"audit_predictions() got an unknown keyword {key!r}; expected any of "
                 f"{', '.join(JUDGING_KEYS)}.{did_you_mean(key, JUDGING_KEYS)}"
             )
-    labels_true = check_y_true(y_true)
+    kind = make_task(task)
+    true = kind.check_y_true(y_true)
     options = resolve(call=thresholds)
+    check_task(options.bounds, kind.name, kind.thresholds)
     if not isinstance(predictions, Mapping) or not predictions:
         raise DataError(
             f"predictions is {_told(predictions)}; expected a mapping from label to array, such as "
@@ -138,26 +158,36 @@ def audit_predictions(
                 f"{did_you_mean(missing, labels)}"
             )
     by_regularizer = {
-        label: measured(label, _stacked(label, runs, labels_true), labels_true, options)
+        label: _measured(label, runs, kind, true, options)
         for label, runs in zip(labels, predictions.values(), strict=True)
     }
     baseline = options.baseline or ("none" if "none" in labels else labels[0])
-    settings = {"origins": dict(options.origins), "versions": versions()}
-    return collected(name, by_regularizer, labels_true, baseline, options, settings)
+    settings = {
+        "decision": options.decision,
+        "origins": dict(options.origins),
+        "versions": versions(),
+    }
+    return collected(name, by_regularizer, kind, true, baseline, options, settings)
 
 
-def _stacked(label: str, runs: Any, y_true: Labels) -> Predictions:
+def _measured(
+    label: str, runs: Any, task: Task, y_true: Array, options: Options
+) -> RegularizerResult:
+    """One label's result; an adaptive decision is for those who can train more."""
     if (_length(runs) or 0) < 2:
         raise DataError(
             f"{label!r} holds {_told(runs)}; expected an array (n_runs, n_samples) of at least 2 runs"
         )
-    per_run = []
+    per_run, scores = [], []
     for index, run in enumerate(runs):
         try:
-            per_run.append(as_labels(run, y_true))
+            per_run.append(task.check_output(run, y_true))
         except DataError as error:
             raise DataError(f"run {index} of {label!r}: {error}") from None
-    return Predictions.stack(per_run)
+        scores.append(task.scores_kept(run))
+    distance = distance_of(scores)
+    own = replace(options, runs=len(per_run))
+    return measured(label, task.stack(per_run), task, y_true, own, distance)
 
 
 def _told(value: Any) -> str:

@@ -67,6 +67,24 @@ FLAGS = (
         "may tighten a marker's threshold, not loosen it",
     ),
     Flag(
+        "decision",
+        "HOW",
+        "point (default: estimates are held against thresholds) or confidence (their one-sided bounds are: "
+        "pass, fail or inconclusive)",
+    ),
+    Flag("confidence", "X", "of --repro-decision=confidence, above 0.5 and below 1 (default 0.95)"),
+    Flag(
+        "max_runs",
+        "N",
+        "with --repro-decision=confidence: add runs until the thresholds are decided, up to N",
+    ),
+    Flag(
+        "on_inconclusive",
+        "WHAT",
+        "what becomes of a test whose audit decides nothing: fail (default), pass or skip",
+    ),
+    Flag("compat", "WHAT", "study: show the study's own p-value, labelled as what it is worth"),
+    Flag(
         "report_only",
         None,
         "report breached thresholds without failing tests; broken runs still fail",

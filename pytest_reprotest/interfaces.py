@@ -8,11 +8,12 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_reprotest.errors import OptionError
-from pytest_reprotest.metrics import Labels
 from pytest_reprotest.plan import Plan, Run
 from pytest_reprotest.recipe import Recipe
+from pytest_reprotest.tasks import CLASSIFICATION, Array, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -77,7 +78,8 @@ class RunOutcome:
     Attributes
     ----------
     run : Run
-    labels : int array (n_samples,), or None where the run failed
+    labels : array (n_samples,), or None where the run failed
+        Predicted labels, or what else the task predicts.
     losses : tuple of float
         Mean training loss of each epoch; empty where the trainer does not know it.
     seconds : float
@@ -86,14 +88,17 @@ class RunOutcome:
         What went wrong, as a sentence for the user.
     note : str or None
         Something the report should say, such as a chunk that had to be made smaller.
+    scores : float32 array (n_samples, n_classes), optional
+        Probabilities or logits, where the trainer has them and they are not too many to keep.
     """
 
     run: Run
-    labels: Labels | None = None
+    labels: Array | None = None
     losses: tuple[float, ...] = ()
     seconds: float = 0.0
     failure: str | None = None
     note: str | None = None
+    scores: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,13 @@ class Trainer(ABC):
 
     @property
     @abstractmethod
-    def y_true(self) -> Labels:
-        """True labels, int array (n_samples,)."""
+    def y_true(self) -> Array:
+        """True values of the test set, (n_samples,): labels, or what else the task predicts."""
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return CLASSIFICATION
 
     def prepare(
         self, regularizers: Sequence[Regularizer], asked: Placement, n_runs: int

@@ -2,127 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_reprotest.errors import OptionError, did_you_mean
-from pytest_reprotest.seeds import SOURCES, check_sources
+from pytest_reprotest.readers import (
+    CONFIDENCE,
+    MIN_RUNS,
+    read_choice,
+    read_confidence,
+    read_device,
+    read_max_runs,
+    read_name,
+    read_regularizers,
+    read_runs,
+    read_seed,
+    read_switch,
+    read_vary,
+    read_workers,
+)
+from pytest_reprotest.seeds import SOURCES
 from pytest_reprotest.thresholds import THRESHOLDS, Bounds, read_threshold
 
+if TYPE_CHECKING:
+    from pytest_reprotest.statistics.sequential import Decision
+
 COMMAND_LINE, CALL, MARKER, INI, DEFAULT = "command line", "call", "marker", "ini", "default"
-
-
-def read_runs(value: Any) -> int:
-    """An integer of at least 2, or its decimal text."""
-    number = _integer(value)
-    if number < 2:
-        raise OptionError(f"got {value!r}; expected at least 2 runs, since a pair is compared")
-    return number
-
-
-def read_seed(value: Any) -> int:
-    """An integer of 0 or more, or its decimal text."""
-    number = _integer(value)
-    if number < 0:
-        raise OptionError(f"got {value!r}; expected a seed of 0 or more")
-    return number
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, str):
-        try:
-            return int(value.strip())
-        except ValueError:
-            raise OptionError(f"got {value!r}; expected an integer") from None
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise OptionError(f"got {value!r} ({type(value).__name__}); expected an integer")
-    return int(value)
-
-
-def read_vary(value: Any) -> tuple[str, ...]:
-    """``"all"``, ``"none"``, a comma-separated text or a sequence of sources."""
-    if isinstance(value, str):
-        names = [name.strip() for name in value.split(",")]
-    elif isinstance(value, (list, tuple, set, frozenset)) and all(
-        isinstance(name, str) for name in value
-    ):
-        names = list(value)
-    else:
-        raise OptionError(
-            f"got {value!r}; expected 'all', 'none' or any of {', '.join(SOURCES)}, as text or a list"
-        )
-    if names == ["all"]:
-        return SOURCES
-    if names == ["none"]:
-        return ()
-    if not names:
-        raise OptionError("got an empty list; expected 'none' or any of " + ", ".join(SOURCES))
-    if "all" in names or "none" in names:
-        raise OptionError(f"got {value!r}; expected 'all' or 'none' alone, or any of the others")
-    return check_sources(names)
-
-
-def read_device(value: Any) -> str:
-    """The spelling of a device; whether it exists is known once torch is loaded."""
-    if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+(,\d+)*)?", value):
-        raise OptionError(
-            f"got {value!r}; expected auto, cpu, cuda, cuda:N, cuda:0,1 or mps."
-            + did_you_mean(str(value), ("auto", "cpu", "cuda", "mps"))
-        )
-    return value
-
-
-def read_engine(value: Any) -> str:
-    """The name of an engine."""
-    engines = ("auto", "stacked", "sequential")
-    if value not in engines:
-        raise OptionError(
-            f"got {value!r}; expected {', '.join(engines)}.{did_you_mean(str(value), engines)}"
-        )
-    return str(value)
-
-
-def read_workers(value: Any) -> int | str:
-    """An integer of at least 1, or ``auto``."""
-    if value == "auto":
-        return "auto"
-    number = _integer(value)
-    if number < 1:
-        raise OptionError(f"got {value!r}; expected at least 1 worker, or auto")
-    return number
-
-
-def read_regularizers(value: Any) -> tuple[Any, ...]:
-    """A non-empty text or sequence of names and regularizer objects; the registry resolves them."""
-    if isinstance(value, str):
-        if not value.strip():
-            raise OptionError("got an empty text; expected names such as 'none,dropout', or 'all'")
-        return (value,)
-    if not isinstance(value, (list, tuple)):
-        value = [value]
-    if not value:
-        raise OptionError("got an empty list; expected at least one regularizer, such as 'none'")
-    return tuple(value)
-
-
-def read_switch(value: Any) -> bool:
-    """True or false, or an ini file's text for them."""
-    text = str(value).strip().lower()
-    if text in ("true", "1", "yes", "on"):
-        return True
-    if text in ("false", "0", "no", "off"):
-        return False
-    raise OptionError(f"got {value!r}; expected true or false")
-
-
-def read_name(value: Any) -> str:
-    """A non-empty text."""
-    if not isinstance(value, str) or not value.strip():
-        raise OptionError(f"got {value!r}; expected the name of a regularizer, such as 'none'")
-    return value.strip()
 
 
 @dataclass(frozen=True)
@@ -148,6 +55,16 @@ class Options:
         Processes that train chunks of runs side by side.
     report_only : bool
         Breached thresholds are reported and do not fail.
+    decision : {"point", "confidence"}
+        Whether estimates are held against thresholds, or their one-sided bounds.
+    confidence : float
+        Of a decision with confidence: one less the chance of a wrong pass, and of a wrong fail.
+    max_runs : int or None
+        Runs are added until a decision with confidence is made, up to so many.
+    on_inconclusive : {"fail", "pass", "skip"}
+        What becomes of a test whose audit decides nothing.
+    compat : {"study"} or None
+        ``"study"`` adds the study's own p-value.
     bounds : Bounds
         The thresholds, by source.
     offered : tuple
@@ -165,6 +82,11 @@ class Options:
     engine: str = "auto"
     workers: int | str = 1
     report_only: bool = False
+    decision: str = "point"
+    confidence: float = CONFIDENCE
+    max_runs: int | None = None
+    on_inconclusive: str = "fail"
+    compat: str | None = None
     bounds: Bounds = field(default_factory=Bounds)
     offered: tuple[Any, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -172,6 +94,24 @@ class Options:
     def origin(self, key: str) -> str:
         """Where the value of an option came from."""
         return self.origins.get(key, DEFAULT)
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of runs at which an adaptive audit is judged; the last trains no more."""
+        if self.max_runs is None or self.decision == "point":
+            return (self.runs,)
+        from pytest_reprotest.statistics.sequential import looks
+
+        return looks(self.runs, self.max_runs)
+
+    @property
+    def rule(self) -> Decision:
+        """How limits are decided."""
+        from pytest_reprotest.statistics.sequential import Decision
+
+        if self.decision == "point":
+            return Decision()
+        return Decision("confidence", self.confidence, self.looks)
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
@@ -181,12 +121,30 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "seed": read_seed,
     "vary": read_vary,
     "device": read_device,
-    "engine": read_engine,
+    "engine": partial(read_choice, valid=("auto", "stacked", "sequential")),
     "workers": read_workers,
     "report_only": read_switch,
+    "decision": partial(read_choice, valid=("point", "confidence")),
+    "confidence": read_confidence,
+    "max_runs": read_max_runs,
+    "on_inconclusive": partial(read_choice, valid=("fail", "pass", "skip")),
+    "compat": partial(read_choice, valid=("study",)),
     **{name: partial(read_threshold, name) for name in THRESHOLDS},
 }
-MARKER_KEYS = ("runs", "regularizers", "baseline", "seed", "vary", "engine", *THRESHOLDS)
+MARKER_KEYS = (
+    "runs",
+    "regularizers",
+    "baseline",
+    "seed",
+    "vary",
+    "engine",
+    "decision",
+    "confidence",
+    "max_runs",
+    "on_inconclusive",
+    "compat",
+    *THRESHOLDS,
+)
 
 
 def spelled(origin: str, key: str, value: Any) -> str:
@@ -275,4 +233,36 @@ def resolve(
     offered = tuple(item for item in listed if not isinstance(item, str))
     names = {option.name for option in fields(Options)} - {"bounds", "offered", "origins"}
     chosen = {key: value for key, value in merged.items() if key in names}
-    return Options(**chosen, bounds=bounds, offered=offered, origins=origins)
+    options = Options(**chosen, bounds=bounds, offered=offered, origins=origins)
+    _check_decision(options)
+    return options
+
+
+def _check_decision(options: Options) -> None:
+    """Refuse settings that contradict each other."""
+
+    def told(key: str) -> str:
+        return spelled(options.origin(key), key, getattr(options, key))
+
+    if options.decision == "point":
+        for key in ("max_runs", "confidence"):
+            if options.origin(key) not in (DEFAULT, INI):
+                raise OptionError(
+                    f"{told(key)}: runs are added, and bounds held, where the decision is made with "
+                    "confidence; set decision='confidence' (--repro-decision=confidence) too"
+                )
+        return
+    if options.runs < MIN_RUNS and options.max_runs is None:
+        raise OptionError(
+            f"{told('decision')}: {told('runs')} gives no interval; expected at least {MIN_RUNS} runs"
+        )
+    if options.max_runs is not None and options.max_runs < options.runs:
+        raise OptionError(
+            f"{told('max_runs')} is below {told('runs')}; expected at least as many. Raise it, or leave "
+            "it out to train a fixed number of runs"
+        )
+    if options.bounds.any("max_accuracy_std"):
+        raise OptionError(
+            f"{told('decision')}: max_accuracy_std has no bound whose error rate is known, so it can't be "
+            "decided with confidence. Leave it out, or decide by the estimate: decision='point'"
+        )

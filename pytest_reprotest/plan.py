@@ -62,13 +62,21 @@ class Plan:
         return next(even, count)
 
 
-def make_plan(options: Options, regularizers: Sequence[str]) -> Plan:
+def make_plan(
+    options: Options, regularizers: Sequence[str], indices: Sequence[int] | None = None
+) -> Plan:
     """Every run of every regularizer, with its seeds.
+
+    Parameters
+    ----------
+    indices : sequence of int, optional
+        Which runs; default 0 to ``options.runs`` - 1.
 
     >>> plan = make_plan(Options(runs=2), ["none", "dropout"])
     >>> [str(run) for run in plan.of("dropout")]
     ["run 0 of 'dropout' (--repro-seed=0)", "run 1 of 'dropout' (--repro-seed=0)"]
     """
-    seeds = [RunSeeds(options.seed, index, options.vary) for index in range(options.runs)]
+    wanted = range(options.runs) if indices is None else indices
+    seeds = [RunSeeds(options.seed, index, options.vary) for index in wanted]
     runs = tuple(Run(name, seed.run, seed) for name in regularizers for seed in seeds)
     return Plan(tuple(regularizers), runs)

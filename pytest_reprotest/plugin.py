@@ -36,6 +36,11 @@ def reproducibility(
     seed: int | None = None,
     vary: str | Sequence[str] | None = None,
     engine: str | None = None,
+    decision: str | None = None,
+    confidence: float | None = None,
+    max_runs: int | None = None,
+    on_inconclusive: str | None = None,
+    compat: str | None = None,
     max_prediction_difference: float | Mapping[str, float] | None = None,
     min_effective_accuracy: float | Mapping[str, float] | None = None,
     min_accuracy: float | Mapping[str, float] | None = None,
@@ -59,6 +64,16 @@ def reproducibility(
         Any of ``init``, ``data_order``, ``noise``; ``"all"`` or ``"none"``.
     engine : str
         ``"auto"``, ``"stacked"`` or ``"sequential"``.
+    decision : str
+        ``"point"``: estimates are held against thresholds; ``"confidence"``: their one-sided bounds are.
+    confidence : float
+        Of ``decision="confidence"``, 0.5 to 1.
+    max_runs : int
+        With ``decision="confidence"``: add runs until the thresholds are decided, up to so many.
+    on_inconclusive : str
+        What becomes of a test whose audit decides nothing: ``"fail"``, ``"pass"`` or ``"skip"``.
+    compat : str
+        ``"study"`` shows the study's own p-value, labelled as what it is worth.
     max_prediction_difference, min_effective_accuracy, min_accuracy, max_accuracy_std : float or mapping
         Thresholds, fractions of test samples; one for all, or a mapping from regularizer to number.
 
@@ -71,6 +86,11 @@ def reproducibility(
         "seed": seed,
         "vary": vary,
         "engine": engine,
+        "decision": decision,
+        "confidence": confidence,
+        "max_runs": max_runs,
+        "on_inconclusive": on_inconclusive,
+        "compat": compat,
         "max_prediction_difference": max_prediction_difference,
         "min_effective_accuracy": min_effective_accuracy,
         "min_accuracy": min_accuracy,
@@ -122,9 +142,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and refuse impossible options before anything is collected."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(*, runs, regularizers, baseline, seed, vary, engine, max_prediction_difference, "
-        "min_effective_accuracy, min_accuracy, max_accuracy_std): retrain the test's model under each "
-        "regularizer and hold the runs against the thresholds",
+        f"{MARKER}(*, runs, regularizers, baseline, seed, vary, engine, decision, confidence, max_runs, "
+        "on_inconclusive, compat, max_prediction_difference, min_effective_accuracy, min_accuracy, "
+        "max_accuracy_std): retrain the test's model under each regularizer and hold the runs against the "
+        "thresholds",
     )
     command_line, ini = given(config)
     path = json_path(config)
@@ -235,7 +256,7 @@ def retrain(
     a threshold is breached or a run cannot be trusted.
     """
     from pytest_reprotest.errors import ReprotestError
-    from pytest_reprotest.retraining import DoesNotFit, Retraining
+    from pytest_reprotest.retraining import DoesNotFit, Retraining, Undecided
 
     item = request.node
     own = "regularizer" in request.fixturenames
@@ -249,7 +270,7 @@ def retrain(
     def run(model_factory: Any, **settings: Any) -> AuditResult:
         try:
             return retraining.run(model_factory, settings)
-        except DoesNotFit as reason:
+        except (DoesNotFit, Undecided) as reason:
             pytest.skip(str(reason))
         except ReprotestError as error:
             raise _failure(str(error)) from None

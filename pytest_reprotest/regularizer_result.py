@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, cast, get_args
 
-from pytest_reprotest import metrics
 from pytest_reprotest.errors import DataError
-from pytest_reprotest.metrics import Fractions, Labels
+from pytest_reprotest.metrics import Fractions
 from pytest_reprotest.statistics import UNKNOWN, Estimate, Summary
 from pytest_reprotest.stored import (
     entry,
@@ -22,15 +21,10 @@ from pytest_reprotest.stored import (
     texts,
     unpack,
 )
+from pytest_reprotest.tasks import CLASSIFICATION, Array, Task
 from pytest_reprotest.thresholds import KINDS, Limit
 from pytest_reprotest.verdict import Status, Verdict
 
-_ESTIMATES = (
-    "accuracy",
-    "prediction_difference",
-    "effective_accuracy",
-    "difference_error_ratio",
-)
 NO_SUMMARY = Summary(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, math.nan)
 
 
@@ -42,7 +36,8 @@ class RegularizerResult:
     ----------
     regularizer : str
         The label, such as ``"weight_decay(0.001)"``.
-    predictions : int array (n_runs, n_samples)
+    predictions : array (n_runs, n_samples)
+        Integer labels; of a regression floats, of several labels 0 and 1 (n_runs, n_samples, n_labels).
         Empty (0, n_samples) where a run failed.
     summary : Summary
         Estimates; all NaN where a run failed.
@@ -53,15 +48,23 @@ class RegularizerResult:
         Mean training loss by run and epoch; empty where unknown.
     seconds : float
         Training time of all runs together.
+    task : Task
+    score_distance : float
+        Mean squared distance between two runs' probabilities, 0 to 2; NaN without scores.
+    study_p_value : float or None
+        The study's own p-value, where it was asked for; it says nothing.
     """
 
     regularizer: str
-    predictions: Labels
+    predictions: Array
     summary: Summary
     limits: tuple[Limit, ...]
     verdict: Verdict
     losses: tuple[tuple[float, ...], ...] = ()
     seconds: float = 0.0
+    task: Task = CLASSIFICATION
+    score_distance: float = math.nan
+    study_p_value: float | None = None
 
     @property
     def n_runs(self) -> int:
@@ -69,14 +72,19 @@ class RegularizerResult:
         return len(self.predictions)
 
     @property
-    def accuracy(self) -> Estimate:
-        """Mean accuracy over runs, fraction of test samples."""
-        return self.summary.accuracy
+    def score(self) -> Estimate:
+        """Mean score over runs, whatever the task: accuracy, R² or mean absolute error."""
+        return self.summary.score
 
     @property
-    def accuracy_std(self) -> float:
-        """Standard deviation of accuracy over runs (ddof = 1)."""
-        return self.summary.accuracy_std
+    def effective_score(self) -> Estimate:
+        """Score minus prediction difference."""
+        return self.summary.effective_score
+
+    @property
+    def score_std(self) -> float:
+        """Standard deviation of the score over runs (ddof = 1)."""
+        return self.summary.score_std
 
     @property
     def prediction_difference(self) -> Estimate:
@@ -84,36 +92,82 @@ class RegularizerResult:
         return self.summary.prediction_difference
 
     @property
-    def effective_accuracy(self) -> Estimate:
-        """Accuracy minus prediction difference."""
-        return self.summary.effective_accuracy
-
-    @property
     def difference_error_ratio(self) -> Estimate:
         """Prediction difference over error."""
         return self.summary.difference_error_ratio
 
+    @property
+    def accuracy(self) -> Estimate:
+        """Mean accuracy over runs, fraction of test samples."""
+        return self._scored("accuracy").score
+
+    @property
+    def effective_accuracy(self) -> Estimate:
+        """Accuracy minus prediction difference."""
+        return self._scored("accuracy").effective_score
+
+    @property
+    def accuracy_std(self) -> float:
+        """Standard deviation of accuracy over runs (ddof = 1)."""
+        return self._scored("accuracy").score_std
+
+    @property
+    def r2(self) -> Estimate:
+        """Mean coefficient of determination over runs, of a regression."""
+        return self._scored("r2").score
+
+    @property
+    def effective_r2(self) -> Estimate:
+        """R² minus prediction difference."""
+        return self._scored("r2").effective_score
+
+    @property
+    def mae(self) -> Estimate:
+        """Mean absolute error over runs, of a regression that is scored so; in the target's unit."""
+        return self._scored("mae").score
+
+    def _scored(self, name: str) -> Summary:
+        if self.task.names.score != name:
+            raise AttributeError(
+                f"this {self.task.name} has no {name}; it has {self.task.names.score}, as every task "
+                "has score, prediction_difference and effective_score"
+            )
+        return self.summary
+
     @cached_property
     def flip_rates(self) -> Fractions:
         """Fraction of run pairs that disagree on each sample, float64 (n_samples,)."""
-        return metrics.flip_rates(self.predictions)
+        return self.task.flip_rates(self.predictions)
+
+    @cached_property
+    def pairwise(self) -> Fractions:
+        """Prediction difference of each two runs, float64 (n_runs, n_runs)."""
+        return self.task.pairwise(self.predictions)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON primitives; NaN becomes None."""
-        return {
+        stored = {
             "n_runs": self.n_runs,
-            **{name: estimate_out(getattr(self.summary, name)) for name in _ESTIMATES},
-            "accuracy_std": number_out(self.accuracy_std),
+            **{name: estimate_out(getattr(self, field)) for name, field in _named(self.task)},
+            self.task.names.score_std: number_out(self.score_std),
+            "score_distance": number_out(self.score_distance),
             "limits": {limit.name: limit.value for limit in self.limits},
             "verdict": {**asdict(self.verdict), "reasons": list(self.verdict.reasons)},
             "losses": [[number_out(loss) for loss in run] for run in self.losses],
             "seconds": self.seconds,
             "predictions": pack(self.predictions),
         }
+        if self.study_p_value is not None:
+            stored["study_p_value"] = number_out(self.study_p_value)
+        return stored
 
     @classmethod
     def from_dict(
-        cls, regularizer: str, stored: Mapping[str, Any], n_samples: int
+        cls,
+        regularizer: str,
+        stored: Mapping[str, Any],
+        n_samples: int,
+        task: Task = CLASSIFICATION,
     ) -> RegularizerResult:
         """The inverse of ``to_dict``; entries that it does not know are left alone.
 
@@ -121,18 +175,18 @@ class RegularizerResult:
         ------
         DataError
         """
-        labels = unpack(stored.get("predictions"), n_dimensions=2)
+        labels = unpack(stored.get("predictions"), task.y_true_dims + 1, task.floats)
         if labels.size and labels.shape[1] != n_samples:
             raise DataError(f"runs of {labels.shape[1]} samples stand beside {n_samples} in y_true")
-        estimates = {name: estimate_in(stored, name) for name in _ESTIMATES}
+        estimates = {field: estimate_in(stored, name) for name, field in _named(task)}
         told = entry(stored, "verdict", dict)
         status = entry(told, "status", str)
         if status not in get_args(Status):
             raise DataError(f"a verdict is {status!r:.40}; expected {', '.join(get_args(Status))}")
         return cls(
             regularizer,
-            labels.reshape(-1, n_samples),
-            Summary(**estimates, accuracy_std=number_in(stored.get("accuracy_std"))),
+            labels if labels.size else labels.reshape(0, n_samples),
+            Summary(**estimates, score_std=number_in(stored.get(task.names.score_std))),
             tuple(
                 Limit(name, number_in(value, name))
                 for name, value in entry(stored, "limits", dict).items()
@@ -141,7 +195,20 @@ class RegularizerResult:
             Verdict(cast(Status, status), texts(told, "reasons"), entry(told, "broken", bool)),
             _losses(entry(stored, "losses", list)),
             number_in(stored.get("seconds"), "seconds"),
+            task,
+            number_in(stored.get("score_distance"), "score_distance"),
+            number_in(stored["study_p_value"]) if "study_p_value" in stored else None,
         )
+
+
+def _named(task: Task) -> tuple[tuple[str, str], ...]:
+    """The estimates: what a file calls them, and where a summary has them."""
+    return (
+        (task.names.score, "score"),
+        ("prediction_difference", "prediction_difference"),
+        *(((task.names.effective_score, "effective_score"),) if task.names.effective_score else ()),
+        ("difference_error_ratio", "difference_error_ratio"),
+    )
 
 
 def _losses(stored: list[Any]) -> tuple[tuple[float, ...], ...]:

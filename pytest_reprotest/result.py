@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from pytest_reprotest.comparisons import comparison_in, comparison_out
+from pytest_reprotest.details import Details, details_of
 from pytest_reprotest.errors import DataError, did_you_mean
 from pytest_reprotest.fingerprint import versions
-from pytest_reprotest.metrics import Labels
 from pytest_reprotest.regularizer_result import NO_SUMMARY, RegularizerResult
 from pytest_reprotest.results_file import ResultsFile, no_result, read_result, write_results
+from pytest_reprotest.statistics import Comparison
 from pytest_reprotest.stored import (
     MAX_ARRAY_BYTES,
     entry,
@@ -23,6 +25,7 @@ from pytest_reprotest.stored import (
     too_large,
     unpack,
 )
+from pytest_reprotest.tasks import CLASSIFICATION, Array, Task, stored_task
 
 __all__ = ["NO_SUMMARY", "AuditResult", "RegularizerResult", "stored_audit", "versions"]
 
@@ -39,7 +42,8 @@ class AuditResult:
         The test's node id, or empty.
     by_regularizer : mapping
         Label → RegularizerResult, in the order they were asked for.
-    y_true : int array (n_samples,)
+    y_true : array (n_samples,)
+        Labels; of a regression floats, of several labels (n_samples, n_labels).
     baseline : str
         The label that others are held against.
     not_applicable : mapping
@@ -50,16 +54,24 @@ class AuditResult:
         Sentences for the report.
     report_only : bool
         Breached thresholds do not count against ``passed``.
+    task : Task
+    comparisons : mapping
+        Label → the regularizer held against the baseline.
+    on_inconclusive : {"fail", "pass", "skip"}
+        Whether a regularizer whose thresholds could not be decided counts against ``passed``.
     """
 
     name: str
     by_regularizer: Mapping[str, RegularizerResult]
-    y_true: Labels
+    y_true: Array
     baseline: str
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     report_only: bool = False
+    task: Task = CLASSIFICATION
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    on_inconclusive: str = "fail"
 
     def __getitem__(self, regularizer: str) -> RegularizerResult:
         try:
@@ -84,11 +96,30 @@ class AuditResult:
     @property
     def failed(self) -> tuple[RegularizerResult, ...]:
         """The regularizers that count against the audit: broken ones, and others unless report_only."""
+        counting = [] if self.report_only else ["fail"]
+        if counting and self.on_inconclusive == "fail":
+            counting.append("inconclusive")
         return tuple(
             found
             for found in self.by_regularizer.values()
-            if found.verdict.broken or (found.verdict.status != "pass" and not self.report_only)
+            if found.verdict.broken or found.verdict.status in counting
         )
+
+    @property
+    def inconclusive(self) -> tuple[RegularizerResult, ...]:
+        """The regularizers whose thresholds could not be decided."""
+        return tuple(
+            found
+            for found in self.by_regularizer.values()
+            if found.verdict.status == "inconclusive"
+        )
+
+    def details(self, regularizer: str) -> Details | None:
+        """Ambiguity, discrepancy, flips by class and the like; None with fewer than 2 finished runs."""
+        found = self[regularizer]
+        if found.n_runs < 2:
+            return None
+        return details_of(self.task, found.predictions, self.y_true, found.score_distance)
 
     @property
     def passed(self) -> bool:
@@ -97,15 +128,22 @@ class AuditResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON primitives."""
+        by_regularizer = {name: found.to_dict() for name, found in self.by_regularizer.items()}
+        for name, stored in by_regularizer.items():
+            details = self.details(name)
+            stored["details"] = None if details is None else details.to_dict()
         return {
             "name": self.name,
+            "task": self.task.to_dict(),
             "baseline": self.baseline,
             "report_only": self.report_only,
             "passed": self.passed,
             "notes": list(self.notes),
             "settings": dict(self.settings),
             "not_applicable": dict(self.not_applicable),
-            "regularizers": {name: found.to_dict() for name, found in self.by_regularizer.items()},
+            "on_inconclusive": self.on_inconclusive,
+            "comparisons": {name: comparison_out(c) for name, c in self.comparisons.items()},
+            "regularizers": by_regularizer,
             "y_true": pack(self.y_true),
         }
 
@@ -123,19 +161,24 @@ class AuditResult:
         size = sum(packed_bytes(found.get("predictions")) for found in each.values())
         if size > MAX_ARRAY_BYTES:
             raise too_large(size)
-        y_true = unpack(stored.get("y_true"), n_dimensions=1).astype(np.int64)
+        task = stored_task(stored.get("task"))
+        y_true = unpack(stored.get("y_true"), task.y_true_dims, task.floats)
+        compared = entry({"comparisons": {}, **stored}, "comparisons", dict)
         return cls(
             name=entry(stored, "name", str),
             by_regularizer={
-                name: RegularizerResult.from_dict(name, found, len(y_true))
+                name: RegularizerResult.from_dict(name, found, len(y_true), task)
                 for name, found in each.items()
             },
-            y_true=y_true,
+            y_true=y_true if task.floats else y_true.astype(np.int64),
             baseline=entry(stored, "baseline", str),
             not_applicable=entry(stored, "not_applicable", dict),
             settings=entry(stored, "settings", dict),
             notes=texts(stored, "notes"),
             report_only=entry(stored, "report_only", bool),
+            task=task,
+            comparisons={name: comparison_in(entry(compared, name, dict)) for name in compared},
+            on_inconclusive=str(stored.get("on_inconclusive", "fail")),
         )
 
     def to_json(self, path: str | Path) -> None:

@@ -14,7 +14,7 @@ from pytest_reprotest.api import as_trainer
 from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestError
 from pytest_reprotest.execution.choice import open_executor
 from pytest_reprotest.interfaces import Executor
-from pytest_reprotest.report.progress import progress_of
+from pytest_reprotest.report.progress import progress_of, teller_of
 from pytest_reprotest.report.terminal import explain
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.selection import select
@@ -32,6 +32,10 @@ Executors = dict[tuple[Any, str], Executor]
 
 class Breach(ReprotestError):  # noqa: N818 - an outcome, not a fault
     """A threshold that does not hold, or runs that cannot be trusted; the message is the test's."""
+
+
+class Undecided(ReprotestError):  # noqa: N818 - an outcome, not a fault
+    """Thresholds that so few runs can't decide, where such a test is to be skipped."""
 
 
 class DoesNotFit(ReprotestError):  # noqa: N818 - an outcome, not a fault
@@ -71,7 +75,7 @@ class Retraining:
 
         Raises
         ------
-        Breach, DoesNotFit, ReprotestError
+        Breach, DoesNotFit, Undecided, ReprotestError
         """
         nodeid, config = self.item.nodeid, self.item.config
         try:
@@ -82,6 +86,7 @@ class Retraining:
                 name=nodeid if not self.results else f"{nodeid} #{len(self.results) + 1}",
                 executor=self._executor(),
                 progress=progress_of(config, self.item.name),
+                tell=teller_of(config, self.item.name),
             )
         except RegularizerRefused as refusal:
             if self._lenient:
@@ -92,6 +97,13 @@ class Retraining:
         self.results.append(result)
         if not result.passed:
             raise Breach(explain(result, rerun_command(config, nodeid, self._options)))
+        if result.inconclusive and result.on_inconclusive == "skip":
+            told = "; ".join(
+                f"{found.regularizer}: {reason}"
+                for found in result.inconclusive
+                for reason in found.verdict.reasons
+            )
+            raise Undecided(f"inconclusive: {told}")
         return result
 
     def _executor(self) -> Executor:

@@ -13,12 +13,28 @@ Threshold = float | Mapping[str, float]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of threshold: the statistic it bounds, from which side, and what values can bind."""
+    """A kind of threshold.
+
+    Attributes
+    ----------
+    metric : str
+        The statistic it bounds, as messages name it.
+    short : str
+        The same in the table.
+    upper : bool
+        From which side.
+    field : str
+        Where a Summary has the statistic.
+    lowest, highest : float
+        What values can bind.
+    """
 
     metric: str
     short: str
     upper: bool
+    field: str = ""
     lowest: float = 0.0
+    highest: float = 1.0
 
     def holds(self, value: float, limit: float) -> bool:
         """Whether a statistic is within the limit; equality is."""
@@ -30,10 +46,14 @@ class Kind:
 
 
 THRESHOLDS: dict[str, Kind] = {
-    "max_prediction_difference": Kind("prediction_difference", "PD", upper=True),
-    "min_effective_accuracy": Kind("effective_accuracy", "ETA", upper=False, lowest=-1.0),
-    "min_accuracy": Kind("accuracy", "acc", upper=False),
-    "max_accuracy_std": Kind("accuracy_std", "acc SD", upper=True),
+    "max_prediction_difference": Kind(
+        "prediction_difference", "PD", upper=True, field="prediction_difference"
+    ),
+    "min_effective_accuracy": Kind(
+        "effective_accuracy", "ETA", upper=False, field="effective_score", lowest=-1.0
+    ),
+    "min_accuracy": Kind("accuracy", "acc", upper=False, field="score"),
+    "max_accuracy_std": Kind("accuracy_std", "acc SD", upper=True, field="score_std"),
 }
 """What an audit is held against."""
 
@@ -89,17 +109,31 @@ def read_threshold(name: str, value: Any) -> Threshold:
 
 
 def _number(kind: Kind, value: Any) -> float:
-    expected = f"expected a fraction of test samples between {kind.lowest:g} and 1"
+    expected = f"expected a fraction of test samples between {kind.lowest:g} and {kind.highest:g}"
     try:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise OptionError(f"got {value!r} ({type(value).__name__}); {expected}") from None
-    if not kind.lowest <= number <= 1.0:  # also refuses NaN
+    if not kind.lowest <= number <= kind.highest:  # also refuses NaN
         hint = f" For {number:g}% write {number / 100:g}." if 1.0 < number <= 100.0 else ""
         raise OptionError(f"got {value!r}; {expected}.{hint}")
     return number
+
+
+def check_task(bounds: Bounds, task: str, valid: tuple[str, ...]) -> None:
+    """Refuse a threshold that means nothing for a task.
+
+    Raises
+    ------
+    OptionError
+    """
+    for name in THRESHOLDS:
+        if name not in valid and bounds.any(name):
+            raise OptionError(
+                f"{name} can't be held for a {task}; expected any of {', '.join(valid)}"
+            )
 
 
 def tolerance_limits(
@@ -165,6 +199,10 @@ class Bounds:
             if value is not None:
                 found.append(Limit(name, value))
         return tuple(found)
+
+    def any(self, name: str) -> bool:
+        """Whether a threshold is set for any regularizer."""
+        return self.standing.get(name) is not None or self.command.get(name) is not None
 
     def named(self) -> dict[str, tuple[str, ...]]:
         """Threshold name → the regularizers its mapping names, for checking their spelling."""

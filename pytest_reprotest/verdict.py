@@ -1,4 +1,4 @@
-"""Verdicts: estimates held against limits, and the guards that no threshold can wave through."""
+"""Verdicts: estimates held against limits, by the estimate itself or by its one-sided bounds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from pytest_reprotest.metrics import Labels
-from pytest_reprotest.predictions import Predictions
 from pytest_reprotest.statistics import Estimate, Summary
+from pytest_reprotest.statistics.intervals import reach, spread
+from pytest_reprotest.statistics.sequential import Decision, runs_to_decide
 from pytest_reprotest.thresholds import Limit
 
 Status = Literal["pass", "fail", "inconclusive"]
+
+POINT = Decision()
 
 
 @dataclass(frozen=True)
@@ -51,49 +51,99 @@ def describe(estimate: Estimate) -> str:
     return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
 
 
+def judge(
+    summary: Summary, limits: Sequence[Limit], decision: Decision = POINT, n_runs: int = 0
+) -> Verdict:
+    """The verdict on one regularizer's finished runs, which guards have let through.
+
+    A point decision compares estimates. One with confidence passes where the one-sided bounds of all limits
+    are inside, fails where one is outside, and else is inconclusive.
+
+    Parameters
+    ----------
+    n_runs : int
+        Runs behind the summary; of no account to a point decision.
+    """
+    if decision.kind == "point" or not limits:
+        found = [sentence for limit in limits if (sentence := breach(summary, limit)) is not None]
+        return Verdict("fail", tuple(found)) if found else Verdict("pass")
+    outside: list[str] = []
+    open_: list[str] = []
+    levels = decision.levels(n_runs, len(limits))
+    for limit in limits:
+        estimate = _estimate(summary, limit)
+        if math.isnan(estimate.value):
+            outside.append(_unusable(limit))
+            continue
+        side, told = _side(estimate, limit, levels, n_runs)
+        if side == "fail":
+            outside.append(told)
+        elif side == "inconclusive":
+            open_.append(told)
+    if outside:
+        return Verdict("fail", tuple(outside))
+    return Verdict("inconclusive", tuple(open_)) if open_ else Verdict("pass")
+
+
 def breach(summary: Summary, limit: Limit) -> str | None:
     """A sentence where a limit does not hold, else None. Point estimates are compared."""
-    statistic = getattr(summary, limit.kind.metric)
-    estimate = statistic if isinstance(statistic, Estimate) else Estimate(statistic)
+    estimate = _estimate(summary, limit)
     if math.isnan(estimate.value):
-        return f"{limit.kind.metric} is not a number, so {limit.name}={limit.value:g} can't be held"
+        return _unusable(limit)
     if limit.kind.holds(estimate.value, limit.value):
         return None
-    side = "above" if limit.kind.upper else "below"
     told = describe(estimate)
     if float(f"{estimate.value:.4f}") == limit.value:  # rounding would hide the breach
         told = f"{told} ({estimate.value!r})"
-    return f"{limit.kind.metric} {told} is {side} {limit.name}={limit.value:g}"
+    return f"{limit.kind.metric} {told} is {_beyond(limit)} {limit.name}={limit.value:g}"
 
 
-def guard(predictions: Predictions, y_true: Labels) -> tuple[str, ...]:
-    """What makes predictions untrustworthy: runs that predict one class whatever the sample.
-
-    Two constant runs of one class have a prediction difference of 0 for the wrong reason. Where the test
-    set itself holds one class, a run that predicts just that may be right, and nothing is said; nor of a
-    single sample, which no run can help predicting as one class.
-    """
-    constant = predictions.constant_runs()
-    if np.all(y_true == y_true[0]):
-        constant = {run: label for run, label in constant.items() if label != y_true[0]}
-    if not constant or len(y_true) == 1:
-        return ()
-    which = ", ".join(f"run {run} (class {label})" for run, label in constant.items())
-    return (
-        f"constant predictor: {which} predicted one class for all {len(y_true)} test samples, so its "
-        "prediction difference means nothing. Lower the learning rate, train longer, or check the "
-        "model and the inputs' scale",
+def _side(
+    estimate: Estimate, limit: Limit, levels: tuple[float, float], n_runs: int
+) -> tuple[Status, str]:
+    """On which side of a limit the truth is, as far as the one-sided bounds tell; and that in words."""
+    asked = f"{limit.name}={limit.value:g}"
+    if math.isnan(estimate.low):
+        told = (
+            f"{n_runs} runs give {limit.kind.metric} {estimate.value:.4f} no interval, so {asked}"
+        )
+        return "inconclusive", f"{told} can't be decided with confidence; 3 runs do"
+    inward, outward = 1.0, -1.0
+    if not limit.kind.upper:
+        inward, outward = outward, inward
+    deviation = spread(estimate, n_runs)
+    passing, failing = (reach(deviation, n_runs, level) for level in levels)
+    worst, best = estimate.value + inward * passing, estimate.value + outward * failing
+    if limit.kind.holds(worst, limit.value):
+        return "pass", ""
+    if not limit.kind.holds(best, limit.value):
+        return "fail", (
+            f"{limit.kind.metric} {describe(estimate)} is {_beyond(limit)} {asked}, and so is its "
+            f"one-sided bound {best:.4f}"
+        )
+    holds = limit.kind.holds(estimate.value, limit.value)
+    enough = runs_to_decide(
+        abs(estimate.value - limit.value), deviation, levels[0] if holds else levels[1]
+    )
+    remedy = (
+        "more than 1000 runs would be needed"
+        if enough is None
+        else f"about {max(enough, n_runs + 1)} runs would decide it, if the estimate holds"
+    )
+    return "inconclusive", (
+        f"{limit.kind.metric} {describe(estimate)} can't be told from {asked} with {n_runs} runs: the "
+        f"truth may be on either side, {min(best, worst):.4f} to {max(best, worst):.4f}; {remedy}"
     )
 
 
-def judge(
-    summary: Summary, predictions: Predictions, y_true: Labels, limits: Sequence[Limit]
-) -> Verdict:
-    """The verdict on one regularizer's finished runs."""
-    found = guard(predictions, y_true)
-    if found:
-        return broken(*found)
-    breaches = tuple(
-        sentence for limit in limits if (sentence := breach(summary, limit)) is not None
-    )
-    return Verdict("fail", breaches) if breaches else Verdict("pass")
+def _estimate(summary: Summary, limit: Limit) -> Estimate:
+    statistic = getattr(summary, limit.kind.field)
+    return statistic if isinstance(statistic, Estimate) else Estimate(statistic)
+
+
+def _beyond(limit: Limit) -> str:
+    return "above" if limit.kind.upper else "below"
+
+
+def _unusable(limit: Limit) -> str:
+    return f"{limit.kind.metric} is not a number, so {limit.name}={limit.value:g} can't be held"

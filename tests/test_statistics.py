@@ -9,8 +9,14 @@ from strategies import audits
 
 from pytest_reprotest import metrics
 from pytest_reprotest.statistics import UNKNOWN, Estimate, jackknife, summarize
+from pytest_reprotest.tasks import CLASSIFICATION
 
 EXACT = 1e-12
+SUMMARY = {"accuracy": "score", "effective_accuracy": "effective_score"}
+
+
+def summary_of(predictions, y_true):
+    return summarize(CLASSIFICATION.tally(predictions, y_true))
 
 
 def t_of(n_runs):
@@ -60,7 +66,7 @@ def test_an_unknown_estimate_is_not_a_number_throughout():
 def test_every_interval_comes_from_runs_that_are_literally_left_out(audit):
     predictions, y_true = audit
     runs, n_runs = predictions.tolist(), len(predictions)
-    summary = summarize(predictions, y_true)
+    summary = summary_of(predictions, y_true)
     for name in ("accuracy", "prediction_difference", "effective_accuracy"):
         with_truth = name != "prediction_difference"
 
@@ -69,7 +75,7 @@ def test_every_interval_comes_from_runs_that_are_literally_left_out(audit):
 
         values = reference.pseudo_values(statistic, runs)
         half_width = reference.half_width(values, t_of(n_runs))
-        estimate = getattr(summary, name)
+        estimate = getattr(summary, SUMMARY.get(name, name))
         assert estimate.value == pytest.approx(float(statistic(runs)), abs=EXACT)
         assert interval(estimate) == pytest.approx(
             (estimate.value - half_width, estimate.value + half_width), abs=EXACT
@@ -80,7 +86,7 @@ def test_every_interval_comes_from_runs_that_are_literally_left_out(audit):
 def test_the_ratio_s_interval_is_there_exactly_where_every_part_of_it_is(audit):
     predictions, y_true = audit
     runs, n_runs = predictions.tolist(), len(predictions)
-    estimate = summarize(predictions, y_true).difference_error_ratio
+    estimate = summary_of(predictions, y_true).difference_error_ratio
     values = reference.pseudo_values(
         lambda kept: reference.difference_error_ratio(kept, y_true), runs
     )
@@ -97,32 +103,32 @@ def test_the_ratio_s_interval_is_there_exactly_where_every_part_of_it_is(audit):
 def test_the_spread_of_accuracy_is_that_of_the_runs(audit):
     predictions, y_true = audit
     expected = np.std((predictions == y_true).mean(axis=1), ddof=1)
-    assert summarize(predictions, y_true).accuracy_std == pytest.approx(expected, abs=EXACT)
+    assert summary_of(predictions, y_true).score_std == pytest.approx(expected, abs=EXACT)
 
 
 # --- degenerate audits --------------------------------------------------------------------------
 
 
 def test_two_runs_make_one_pair_and_therefore_no_interval_of_what_pairs_give():
-    summary = summarize(np.array([[0, 1, 1, 0], [0, 1, 0, 1]]), np.array([0, 1, 1, 1]))
+    summary = summary_of(np.array([[0, 1, 1, 0], [0, 1, 0, 1]]), np.array([0, 1, 1, 1]))
     assert summary.prediction_difference.value == 0.5
     for estimate in (
         summary.prediction_difference,
-        summary.effective_accuracy,
+        summary.effective_score,
         summary.difference_error_ratio,
     ):
         assert not math.isnan(estimate.value)
         assert np.isnan(interval(estimate)).all()
-    assert summary.accuracy.value == 0.75
-    assert interval(summary.accuracy) == pytest.approx((0.75, 0.75), abs=EXACT)
+    assert summary.score.value == 0.75
+    assert interval(summary.score) == pytest.approx((0.75, 0.75), abs=EXACT)
 
 
 def test_perfect_runs_have_no_ratio():
     y_true = np.array([0, 1, 2])
-    summary = summarize(np.tile(y_true, (4, 1)), y_true)
-    assert (summary.accuracy.value, summary.prediction_difference.value) == (1.0, 0.0)
-    assert summary.effective_accuracy.value == 1.0
-    assert summary.accuracy_std == 0.0
+    summary = summary_of(np.tile(y_true, (4, 1)), y_true)
+    assert (summary.score.value, summary.prediction_difference.value) == (1.0, 0.0)
+    assert summary.effective_score.value == 1.0
+    assert summary.score_std == 0.0
     assert math.isnan(summary.difference_error_ratio.value)
     assert interval(summary.prediction_difference) == (0.0, 0.0)
 
@@ -132,7 +138,7 @@ def test_perfect_runs_have_no_ratio():
 def test_one_run_with_all_the_errors_leaves_the_ratio_without_an_interval(n_runs, n_samples):
     predictions = np.zeros((n_runs, n_samples), dtype=int)
     predictions[0, : n_samples // 3] = 1
-    ratio = summarize(predictions, np.zeros(n_samples, dtype=int)).difference_error_ratio
+    ratio = summary_of(predictions, np.zeros(n_samples, dtype=int)).difference_error_ratio
     assert ratio.value == 2.0
     assert np.isnan(interval(ratio)).all()
 
@@ -141,23 +147,23 @@ def test_one_run_with_all_the_errors_leaves_the_ratio_without_an_interval(n_runs
 @pytest.mark.parametrize("n_runs", [2, 3, 6, 10])
 def test_identical_runs_have_no_spread_at_all(n_runs, correct):
     predictions = np.tile(np.arange(10) >= correct, (n_runs, 1)).astype(int)
-    summary = summarize(predictions, np.zeros(10, dtype=int))
-    assert summary.accuracy.value == correct / 10
-    assert summary.effective_accuracy.value == correct / 10
-    assert summary.accuracy_std == 0.0
+    summary = summary_of(predictions, np.zeros(10, dtype=int))
+    assert summary.score.value == correct / 10
+    assert summary.effective_score.value == correct / 10
+    assert summary.score_std == 0.0
     assert summary.prediction_difference.value == 0.0
 
 
 def test_one_class_and_one_sample():
-    summary = summarize(np.zeros((3, 1), dtype=int), np.zeros(1, dtype=int))
-    assert summary.effective_accuracy == Estimate(1.0, 1.0, 1.0)
+    summary = summary_of(np.zeros((3, 1), dtype=int), np.zeros(1, dtype=int))
+    assert summary.effective_score == Estimate(1.0, 1.0, 1.0)
     assert math.isnan(summary.difference_error_ratio.value)
 
 
 def test_runs_that_collapsed_to_different_classes_have_a_negative_effective_accuracy():
     predictions = np.repeat(np.arange(5)[:, None], 10, axis=1)
-    summary = summarize(predictions, np.arange(10))
-    assert summary.effective_accuracy.value == -0.9
+    summary = summary_of(predictions, np.arange(10))
+    assert summary.effective_score.value == -0.9
     assert summary.difference_error_ratio.value == pytest.approx(1 / 0.9, abs=EXACT)
 
 
@@ -187,7 +193,7 @@ def population():
     """Runs to draw audits from, and what the estimates would be on all of them."""
     runs = trained(np.random.default_rng(0), 3600)
     y_true = trained(np.random.default_rng(1), 1)[0]
-    return runs, y_true, summarize(runs, y_true)
+    return runs, y_true, summary_of(runs, y_true)
 
 
 def share_covering(intervals, truth):
@@ -199,10 +205,11 @@ def share_covering(intervals, truth):
 def test_the_interval_covers_what_it_says(population, n_runs, n_audits):
     runs, y_true, truth = population
     audits = runs[: n_audits * n_runs].reshape(n_audits, n_runs, N_SAMPLES)
-    found = [summarize(audit, y_true) for audit in audits]
+    found = [summary_of(audit, y_true) for audit in audits]
     for name in ("prediction_difference", "effective_accuracy", "accuracy"):
-        intervals = [interval(getattr(summary, name)) for summary in found]
-        assert 0.93 <= share_covering(intervals, getattr(truth, name).value) <= 0.99, name
+        field = SUMMARY.get(name, name)
+        intervals = [interval(getattr(summary, field)) for summary in found]
+        assert 0.93 <= share_covering(intervals, getattr(truth, field).value) <= 0.99, name
     ratios = [interval(summary.difference_error_ratio) for summary in found]
     assert 0.92 <= share_covering(ratios, truth.difference_error_ratio.value) <= 0.99
 

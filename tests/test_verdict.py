@@ -4,18 +4,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_reprotest.predictions import Predictions
 from pytest_reprotest.statistics import Estimate, summarize
+from pytest_reprotest.tasks import CLASSIFICATION
 from pytest_reprotest.thresholds import THRESHOLDS, Limit
-from pytest_reprotest.verdict import Verdict, breach, broken, describe, guard, judge
+from pytest_reprotest.verdict import Verdict, breach, broken, describe, judge
 
 TRUTH = np.array([0, 1, 1, 0, 1])
 RUNS = [[0, 1, 1, 0, 1], [0, 1, 1, 0, 0], [0, 1, 1, 0, 1]]  # PD 2/15, accuracy 14/15
 
 
 def judged(*limits, runs=RUNS, y_true=TRUTH):
-    predictions = Predictions.stack([np.array(run) for run in runs])
-    return judge(summarize(predictions.labels, y_true), predictions, y_true, limits)
+    predictions = CLASSIFICATION.stack([np.array(run) for run in runs])
+    found = CLASSIFICATION.guard(predictions, y_true)
+    return broken(*found) if found else judge(summary_of(predictions, y_true), limits)
+
+
+def summary_of(predictions, y_true):
+    return summarize(CLASSIFICATION.tally(predictions, y_true))
 
 
 def test_without_limits_trustworthy_runs_pass():
@@ -69,7 +74,7 @@ def test_a_statistic_that_equals_its_limit_holds():
 
 
 def test_rounding_does_not_hide_a_breach():
-    summary = summarize(np.array(RUNS), TRUTH)
+    summary = summary_of(np.array(RUNS), TRUTH)
     near = replace(summary, prediction_difference=Estimate(0.060004, 0.05, 0.07))
     assert breach(near, Limit("max_prediction_difference", 0.06)) == (
         "prediction_difference 0.0600 [0.0500, 0.0700] (0.060004) is above "
@@ -80,8 +85,8 @@ def test_rounding_does_not_hide_a_breach():
 @pytest.mark.parametrize("name", THRESHOLDS)
 def test_what_is_not_a_number_breaches_every_limit(name):
     unknown = replace(
-        summarize(np.array(RUNS), TRUTH),
-        **{THRESHOLDS[name].metric: math.nan if name == "max_accuracy_std" else Estimate(math.nan)},
+        summary_of(np.array(RUNS), TRUTH),
+        **{THRESHOLDS[name].field: math.nan if name == "max_accuracy_std" else Estimate(math.nan)},
     )
     assert breach(unknown, Limit(name, 1.0)) == (
         f"{THRESHOLDS[name].metric} is not a number, so {name}=1 can't be held"
@@ -116,13 +121,13 @@ def test_a_constant_run_may_be_right_where_the_test_set_holds_one_class():
 
 
 def test_a_constant_run_of_another_class_than_the_only_one_is_not_right():
-    predictions = Predictions.stack([np.full(3, 1), np.full(3, 2), np.array([2, 1, 1])])
-    (reason,) = guard(predictions, np.ones(3, dtype=int))
+    predictions = CLASSIFICATION.stack([np.full(3, 1), np.full(3, 2), np.array([2, 1, 1])])
+    (reason,) = CLASSIFICATION.guard(predictions, np.ones(3, dtype=int))
     assert reason.startswith("constant predictor: run 1 (class 2) predicted one class")
 
 
 def test_one_sample_is_always_predicted_as_one_class():
-    assert guard(Predictions.stack([np.array([2]), np.array([1])]), np.array([1])) == ()
+    assert CLASSIFICATION.guard(CLASSIFICATION.stack([np.array([2]), np.array([1])]), np.array([1])) == ()
 
 
 def test_a_broken_verdict_keeps_every_reason():

@@ -23,7 +23,7 @@ def checked(predictions: Labels, min_runs: int = 2) -> Labels:
     if predictions.ndim != 2 or predictions.shape[0] < min_runs or predictions.shape[1] < 1:
         raise DataError(
             f"predictions have shape {predictions.shape}; expected (n_runs, n_samples) with at least "
-            f"{min_runs} runs and 1 sample. Train more runs, or stack one label vector per run."
+            f"{runs_told(min_runs)} and 1 sample. Train more runs, or stack one label vector per run."
         )
     if predictions.dtype.kind not in "iub":
         raise DataError(
@@ -36,6 +36,15 @@ def checked(predictions: Labels, min_runs: int = 2) -> Labels:
             "classes from 0."
         )
     return predictions
+
+
+def runs_told(n_runs: int) -> str:
+    """A number of runs in words.
+
+    >>> runs_told(1), runs_told(2)
+    ('1 run', '2 runs')
+    """
+    return f"{n_runs} run{'s' if n_runs > 1 else ''}"
 
 
 def ranked(block: Labels) -> Labels:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.metrics import labels, pairs
-from pytest_reprotest.metrics.counting import Counts, Fractions, Labels
+from pytest_reprotest.metrics.counting import Counts, Fractions, Labels, runs_told
 
 
 def checked(predictions: Labels, min_runs: int = 2) -> NDArray[np.uint8]:
@@ -23,7 +23,7 @@ def checked(predictions: Labels, min_runs: int = 2) -> NDArray[np.uint8]:
     if predictions.ndim != 3 or len(predictions) < min_runs or not predictions.size:
         raise DataError(
             f"predictions have shape {predictions.shape}; expected (n_runs, n_samples, n_labels) with at "
-            f"least {min_runs} runs, 1 sample and 1 label. Train more runs, or stack one array per run."
+            f"least {runs_told(min_runs)}, 1 sample and 1 label. Train more runs, or stack one array per run."
         )
     kind = predictions.dtype.kind
     if kind not in "iub" or predictions.max() > 1 or (kind == "i" and predictions.min() < 0):

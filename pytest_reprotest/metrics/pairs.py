@@ -111,7 +111,9 @@ def between_disagreements(first: Labels, second: Labels) -> Counts:
     (n_runs, n_samples), n_others = first.shape, len(second)
     agreeing = np.zeros(n_runs, dtype=np.int64)
     kind = np.result_type(first, second)
-    both = np.vstack([first, second], dtype=kind if kind.kind in "iub" else np.int64)
+    if kind.kind == "f":  # uint64 beside a signed type: no label is negative
+        kind = np.dtype(np.uint64)
+    both = np.vstack([first.astype(kind, copy=False), second.astype(kind, copy=False)])
     for _, places, table in blocks(both):
         of_others = np.bincount(places[n_runs:].ravel(), minlength=table.size)
         agreeing += of_others.take(places[:n_runs]).sum(axis=1)

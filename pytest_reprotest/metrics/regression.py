@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_reprotest.errors import DataError
-from pytest_reprotest.metrics.counting import Counts, Fractions, votes
+from pytest_reprotest.metrics.counting import Counts, Fractions, runs_told, votes
 from pytest_reprotest.metrics.pairs import check_same_samples
 
 Values = NDArray[np.floating]
@@ -27,7 +27,7 @@ def checked(predictions: Values, tolerance: float, min_runs: int = 2) -> Values:
     if predictions.ndim != 2 or predictions.shape[0] < min_runs or predictions.shape[1] < 1:
         raise DataError(
             f"predictions have shape {predictions.shape}; expected (n_runs, n_samples) with at least "
-            f"{min_runs} runs and 1 sample. Train more runs, or stack one vector of predictions per run."
+            f"{runs_told(min_runs)} and 1 sample. Train more runs, or stack one vector of predictions per run."
         )
     if predictions.dtype.kind not in "iuf":
         raise DataError(
@@ -210,11 +210,15 @@ def run_r2(predictions: Values, y_true: Values) -> Fractions:
     target = np.asarray(y_true, dtype=np.float64)
     if target.min() == target.max():
         return np.full(len(predictions), np.nan)
-    deviation = target - target.mean()
-    scale = np.abs(deviation).max()  # squares of very large or small targets would leave float64
-    spread = np.square(deviation / scale).sum()
+    # squares of very large or small numbers would leave float64; by a power of two nothing is rounded
+    _, exponent = np.frexp(np.abs(target).max())
+    target = np.ldexp(target, -exponent)
+    deviation = target - target[0]  # where targets are far from 0, the mean itself would be rounded
+    spread = np.square(deviation - deviation.mean()).sum()
     with np.errstate(over="ignore"):
-        unexplained = [np.square((run - target) / scale).sum() for run in _rows(predictions)]
+        unexplained = [
+            np.square(np.ldexp(run, -exponent) - target).sum() for run in _rows(predictions)
+        ]
     scores: Fractions = 1 - np.array(unexplained) / spread
     return scores
 

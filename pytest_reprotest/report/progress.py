@@ -18,13 +18,25 @@ _LINE_EVERY = 30.0  # seconds
 
 def progress_of(config: Any, title: str) -> Callable[[Plan], Progress] | None:
     """Progress for a pytest session; none at -q, on a worker, or without a terminal reporter."""
+    terminal = _terminal(config)
+    if terminal is None:
+        return None
+    if config.pluginmanager.getplugin("terminalreporter").isatty:
+        return lambda plan: bar(plan, terminal, title)
+    return lambda plan: lines(plan, terminal.line, title)
+
+
+def teller_of(config: Any, title: str) -> Callable[[str], None] | None:
+    """A function that writes a sentence of a test at once, on a line of its own; None where progress is."""
+    terminal = _terminal(config)
+    return None if terminal is None else lambda text: terminal.line(f"{title}: {text}")
+
+
+def _terminal(config: Any) -> Terminal | None:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or config.get_verbosity() < 0 or hasattr(config, "workerinput"):
         return None
-    terminal = Terminal(reporter, config.pluginmanager.getplugin("capturemanager"))
-    if reporter.isatty:
-        return lambda plan: bar(plan, terminal, title)
-    return lambda plan: lines(plan, terminal.line, title)
+    return Terminal(reporter, config.pluginmanager.getplugin("capturemanager"))
 
 
 class Terminal:

@@ -11,6 +11,9 @@ from pytest_reprotest.report.table import Cell, fold
 from pytest_reprotest.result import AuditResult, RegularizerResult
 from pytest_reprotest.statistics import Estimate
 
+MARKS = {"better": "<", "worse": ">", "undecided": "~"}
+"""How a regularizer's PD compares with the baseline's."""
+
 GOOD, BAD, NEUTRAL = "green", "red", "yellow"
 
 
@@ -98,6 +101,10 @@ class Row:
             return ""
         return GOOD if self.found.verdict.status == "pass" else NEUTRAL
 
+    def _mark(self) -> str:
+        comparison = self.audited.result.comparisons.get(self.label)
+        return "" if comparison is None else f" {MARKS[comparison.status]}"
+
     def cells(self, layout: Layout, name_width: int | None) -> list[Cell]:
         """Its cells, the name in at most ``name_width`` columns."""
         result = self.audited.result
@@ -114,7 +121,7 @@ class Row:
             names,
             [str(found.n_runs)],
             [figure(found.accuracy, "accuracy" in layout.intervals)],
-            [figure(found.prediction_difference)],
+            [figure(found.prediction_difference) + self._mark()],
             [figure(found.effective_accuracy, "ETA" in layout.intervals)],
             [figure(found.difference_error_ratio, "PD/error" in layout.intervals, digits=2)],
             *([limits if layout.folded else [" ".join(limits)]] if layout.thresholds else []),

@@ -7,18 +7,20 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_reprotest import metrics
 from pytest_reprotest.report.rows import BAD, LAYOUTS, NEUTRAL, Audited, Layout, Row, group, rows
 from pytest_reprotest.report.table import columns, wrap
 from pytest_reprotest.result import AuditResult, RegularizerResult
+from pytest_reprotest.statistics import StudyTest, in_words
 from pytest_reprotest.thresholds import THRESHOLDS
 
 HEADING = "bold"
-_LEGEND = (
-    "PD: fraction of test samples on which two runs differ. ETA: accuracy - PD. ±: 95% over runs."
+_OVER_RUNS = "±: 95% over runs."
+_MARKED = (
+    "PD against the baseline: < lower, > higher, ~ undecided (permutation of runs, 5% after Holm)."
 )
 _NARROWEST_NAME = 20
-_SETTINGS = ("runs", "seed", "vary", "device", "engine")
+_CLASSES = 3  # shown at -v; the file has all
+_SETTINGS = ("runs", "seed", "vary", "device", "engine", "decision", "confidence")
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,19 @@ def render(
     """
     lines = list(_table(audits, width, verbosity))
     if lines:
-        lines.extend(Line(text) for text in wrap(_LEGEND, width))
+        lines.extend(Line(text) for text in wrap(_legend(audits), width))
     remarks = [*_remarks(audits, verbosity), *(Line(note, NEUTRAL) for note in notes)]
     lines.extend(
         Line(text, remark.style) for remark in remarks for text in wrap(remark.text, width)
     )
     return lines
+
+
+def _legend(audits: Sequence[Audited]) -> str:
+    results = [audited.result for audited in audits]
+    parts = list(dict.fromkeys(result.task.names.legend for result in results))
+    compared = any(result.comparisons for result in results)
+    return " ".join([*parts, _OVER_RUNS, *([_MARKED] if compared else [])])
 
 
 def _remarks(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
@@ -129,9 +138,21 @@ def _remarks(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
                 yield Line(f"{start}{label} does not fit: {reason}", NEUTRAL)
             for note in result.notes:
                 yield Line(f"{start}{note}", NEUTRAL)
+            for found in result.inconclusive:
+                for reason in found.verdict.reasons:
+                    yield Line(f"{start}{found.regularizer}: {reason}", NEUTRAL)
+            for label, compared in result.comparisons.items():
+                if verbosity >= 1 or compared.status != "undecided":
+                    yield Line(start + in_words(label, compared, result.task.names.score_short))
+            for found in result.by_regularizer.values():
+                if found.study_p_value is not None:
+                    yield Line(
+                        f"{start}{found.regularizer}: the study's Wilcoxon test gives p = "
+                        f"{found.study_p_value:.3g}, {StudyTest(found.study_p_value).label}"
+                    )
         if verbosity >= 1:
             for label, found in result.by_regularizer.items():
-                spread = [*_spread(found, verbosity)]
+                spread = [*_spread(result, found, verbosity)]
                 if "engine" in result.settings:
                     spread.append(f"engine {result.settings['engine']}")
                 yield Line(f"{start}{label}: {', '.join(spread)}")
@@ -144,13 +165,24 @@ def _remarks(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
                 told.add(line)
 
 
-def _spread(found: RegularizerResult, verbosity: int) -> Iterator[str]:
-    if not math.isnan(found.accuracy_std):
-        yield f"SD of accuracy {found.accuracy_std:.4f}"
-    if verbosity >= 2 and found.n_runs > 1:
-        matrix = metrics.pairwise_differences(found.predictions)
-        pairs = [matrix[i, j] for i in range(found.n_runs) for j in range(i)]
-        yield f"PD of pairs {min(pairs):.4f} to {max(pairs):.4f}"
+def _spread(result: AuditResult, found: RegularizerResult, verbosity: int) -> Iterator[str]:
+    if not math.isnan(found.score_std):
+        yield f"SD of {result.task.names.score_short} {found.score_std:.4f}"
+    details = result.details(found.regularizer)
+    if details is not None:
+        yield f"ambiguity {details.ambiguity:.4f}"
+        yield f"discrepancy {details.discrepancy:.4f}"
+        if not math.isnan(details.score_distance):
+            yield f"distance of scores {details.score_distance:.4f}"
+        if verbosity >= 2:
+            yield f"PD of pairs {details.smallest_difference:.4f} to {details.discrepancy:.4f}"
+        if details.by_class:
+            most = sorted(details.by_class, key=lambda each: -each.flip_rate)[:_CLASSES]
+            told = ", ".join(f"{each.label} {each.flip_rate:.3f}" for each in most)
+            yield f"PD by class, largest first: {told}"
+        if details.most_flip_prone:
+            told = ", ".join(str(sample) for sample, _ in details.most_flip_prone)
+            yield f"samples that flip most: {told}"
     yield f"{found.seconds:.1f} s of training"
 
 

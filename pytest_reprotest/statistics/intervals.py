@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pytest_reprotest import metrics
-from pytest_reprotest.metrics import Fractions, Labels
+from pytest_reprotest.metrics import Fractions, Tally
 
 CONFIDENCE = 0.95
 
@@ -95,60 +94,48 @@ def reach(spread: float, n_runs: int, level: float) -> float:
 
 @dataclass(frozen=True)
 class Summary:
-    """The estimates of one regularizer; fractions of test samples, the ratio apart."""
+    """The estimates of one regularizer, whatever the task.
 
-    accuracy: Estimate
-    prediction_difference: Estimate
-    effective_accuracy: Estimate
-    difference_error_ratio: Estimate
-    accuracy_std: float
-
-
-def _left_out(predictions: Labels, y_true: Labels) -> tuple[Fractions, Fractions, Fractions]:
-    """Accuracy, prediction difference and their ratio without each run, float arrays (n_runs,).
-
-    The prediction difference without a run is that of all pairs less the run's own; NaN below 3 runs,
-    and so is the ratio where nothing is wrong without the run. All sums are of integers, so that a zero
-    is a zero.
+    Attributes
+    ----------
+    score : Estimate
+        Mean over runs: accuracy, R², mean absolute error.
+    prediction_difference : Estimate
+        Fraction of test samples.
+    effective_score : Estimate
+        Score minus prediction difference, where they have one unit.
+    difference_error_ratio : Estimate
+        Prediction difference over 1 - score, where a score is a fraction of samples.
+    score_std : float
+        Standard deviation of the score over runs (ddof = 1).
     """
-    n_runs, n_samples = predictions.shape
-    correct = metrics.hits(predictions, y_true)
-    wrong = n_samples - correct
-    differing = metrics.disagreements(predictions)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        accuracy: Fractions = (correct.sum() - correct) / (n_samples * (n_runs - 1))
-        ordered_pairs = differing.sum() - 2 * differing
-        difference: Fractions = ordered_pairs / np.float64(n_samples * (n_runs - 1) * (n_runs - 2))
-        ratio: Fractions = ordered_pairs / ((wrong.sum() - wrong) * np.float64(n_runs - 2))
-    return accuracy, difference, ratio
+
+    score: Estimate
+    prediction_difference: Estimate
+    effective_score: Estimate
+    difference_error_ratio: Estimate
+    score_std: float
 
 
-def summarize(predictions: Labels, y_true: Labels, confidence: float = CONFIDENCE) -> Summary:
+def summarize(tally: Tally, confidence: float = CONFIDENCE) -> Summary:
     """All estimates of one regularizer's runs.
 
     With 2 runs the prediction difference has one pair and therefore no interval.
 
-    Parameters
-    ----------
-    predictions : int array (n_runs, n_samples)
-    y_true : int array (n_samples,)
-
-    >>> summary = summarize(np.array([[0, 1, 1], [0, 1, 0], [0, 1, 1]]), np.array([0, 1, 1]))
-    >>> round(summary.prediction_difference.value, 4), round(summary.accuracy.value, 4)
+    >>> tally = Tally(np.array([3, 2, 3]), np.array([1, 2, 1]), n_cells=3)
+    >>> summary = summarize(tally)
+    >>> round(summary.prediction_difference.value, 4), round(summary.score.value, 4)
     (0.2222, 0.8889)
     """
-    accuracy, difference, ratio = _left_out(predictions, y_true)
-    correct = metrics.hits(predictions, y_true)
+    left_out = tally.left_out
     return Summary(
-        accuracy=jackknife(metrics.accuracy(predictions, y_true), accuracy, confidence),
+        score=jackknife(tally.score, left_out.score, confidence),
         prediction_difference=jackknife(
-            metrics.prediction_difference(predictions), difference, confidence
+            tally.prediction_difference, left_out.prediction_difference, confidence
         ),
-        effective_accuracy=jackknife(
-            metrics.effective_accuracy(predictions, y_true), accuracy - difference, confidence
-        ),
+        effective_score=jackknife(tally.effective_score, left_out.effective_score, confidence),
         difference_error_ratio=jackknife(
-            metrics.difference_error_ratio(predictions, y_true), ratio, confidence
+            tally.difference_error_ratio, left_out.difference_error_ratio, confidence
         ),
-        accuracy_std=float(correct.std(ddof=1)) / len(y_true),
+        score_std=tally.score_std,
     )

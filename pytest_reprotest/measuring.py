@@ -1,0 +1,98 @@
+"""From the runs of one regularizer to its estimates and verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_reprotest import metrics
+from pytest_reprotest.errors import DataError
+from pytest_reprotest.interfaces import RunOutcome, Trainer
+from pytest_reprotest.options import Options
+from pytest_reprotest.regularizer_result import NO_SUMMARY, RegularizerResult
+from pytest_reprotest.statistics import study_wilcoxon, summarize
+from pytest_reprotest.tasks import Array, Task
+from pytest_reprotest.verdict import broken, judge
+
+_SCORES = 2**27  # numbers of all runs: half a gigabyte
+
+
+def judged(
+    label: str, outcomes: Sequence[RunOutcome], trainer: Trainer, options: Options, n_runs: int
+) -> RegularizerResult:
+    """The result of runs that were trained; broken where any failed or is missing."""
+    task, y_true = trainer.task, trainer.y_true
+    outcomes = [_checked(o, task, y_true) for o in sorted(outcomes, key=lambda o: o.run.index)]
+    failures = tuple(f"{o.run} failed: {o.failure}" for o in outcomes if o.failure is not None)
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    runs = [outcome.labels for outcome in outcomes if outcome.labels is not None]
+    scores = [outcome.scores for outcome in outcomes]
+    losses = tuple(outcome.losses for outcome in outcomes if outcome.losses)
+    if failures or len(runs) < n_runs:
+        missing = (f"only {len(runs)} of {n_runs} runs of {label!r} came back",)
+        return RegularizerResult(
+            label,
+            np.empty((0, len(y_true)), dtype=np.uint8),
+            NO_SUMMARY,
+            options.bounds.limits(label),
+            broken(*(failures or missing)),
+            losses,
+            seconds,
+            task,
+        )
+    found = measured(label, task.stack(runs), task, y_true, options, distance_of(scores))
+    return replace(found, losses=losses, seconds=seconds)
+
+
+def measured(
+    label: str,
+    predictions: Array,
+    task: Task,
+    y_true: Array,
+    options: Options,
+    score_distance: float = math.nan,
+) -> RegularizerResult:
+    """The result of the predictions of all runs, (n_runs, n_samples, …)."""
+    limits = options.bounds.limits(label)
+    summary = summarize(task.tally(predictions, y_true))
+    wrong = task.guard(predictions, y_true)
+    verdict = broken(*wrong) if wrong else judge(summary, limits, options.rule, len(predictions))
+    return RegularizerResult(
+        label,
+        predictions,
+        summary,
+        limits,
+        verdict,
+        task=task,
+        score_distance=score_distance,
+        study_p_value=_study(task.pairwise(predictions)) if options.compat == "study" else None,
+    )
+
+
+def _checked(outcome: RunOutcome, task: Task, y_true: Array) -> RunOutcome:
+    """A trainer's outcome with predictions that fit the test set; one that does not fit is a failure."""
+    if outcome.labels is None:
+        return outcome
+    try:
+        return replace(outcome, labels=task.check_output(outcome.labels, y_true))
+    except DataError as error:
+        return replace(outcome, labels=None, failure=str(error))
+
+
+def distance_of(scores: Sequence[NDArray[np.float32] | None]) -> float:
+    """Mean squared distance between the scores of all runs; NaN where any gave none, or all are too many."""
+    known = [each for each in scores if each is not None]
+    sizes = {each.shape for each in known}
+    if len(known) < max(len(scores), 2) or len(sizes) > 1:
+        return math.nan
+    if known[0].size * len(known) > _SCORES:
+        return math.nan
+    return metrics.score_distance(np.stack(known))
+
+
+def _study(pairwise: metrics.Fractions) -> float:
+    return study_wilcoxon(pairwise[np.triu_indices(len(pairwise), 1)]).p_value
