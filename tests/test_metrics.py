@@ -6,11 +6,19 @@ from strategies import audits
 
 from pytest_reprotest import metrics
 from pytest_reprotest.errors import DataError
+from pytest_reprotest.metrics import counting
 
 EXACT = 1e-12
 
 THREE_RUNS = np.array([[0, 1, 2, 2], [0, 1, 1, 2], [0, 1, 0, 0]])
 TRUTH = np.array([0, 1, 2, 0])
+METRICS = [
+    metrics.flip_rates,
+    metrics.prediction_difference,
+    metrics.disagreements,
+    metrics.run_differences,
+    metrics.pairwise_differences,
+]
 
 
 def test_votes_count_the_runs_for_each_class():
@@ -184,17 +192,102 @@ def test_fractions_are_the_floats_that_thresholds_are_written_with(hundredths, n
 )
 @pytest.mark.parametrize(
     "metric",
-    [
-        metrics.flip_rates,
-        metrics.prediction_difference,
-        metrics.disagreements,
-        metrics.run_differences,
-        metrics.pairwise_differences,
-    ],
+    METRICS,
 )
 def test_fewer_than_two_runs_or_no_sample_is_refused(metric, predictions):
     with pytest.raises(DataError) as refusal:
         metric(predictions)
     shape = str(predictions.shape)
-    assert f"predictions have shape {shape}; expected (n_runs, n_samples)" in str(refusal.value)
-    assert "at least 2 runs and 1 sample" in str(refusal.value)
+    assert str(refusal.value) == (
+        f"predictions have shape {shape}; expected (n_runs, n_samples) with at least 2 runs and 1 "
+        "sample. Train more runs, or stack one label vector per run."
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128", "U1"])
+@pytest.mark.parametrize("metric", METRICS)
+def test_what_is_no_integer_label_is_refused(metric, dtype):
+    with pytest.raises(DataError) as refusal:
+        metric(np.zeros((2, 3), dtype))
+    assert str(refusal.value) == (
+        f"predictions have dtype {np.dtype(dtype)}; expected integer class labels. Take the class with "
+        "the highest score."
+    )
+
+
+@pytest.mark.parametrize("label", [-1, -3])
+@pytest.mark.parametrize("metric", METRICS)
+def test_negative_labels_are_refused(metric, label):
+    with pytest.raises(DataError) as refusal:
+        metric(np.array([[0, 1], [0, label]], dtype="int8"))
+    assert str(refusal.value) == (
+        f"predictions hold the label {label}; expected classes from 0 up. Number the classes from 0."
+    )
+
+
+# --- counting -----------------------------------------------------------------------------------
+
+
+@given(audits())
+def test_a_label_s_rank_is_its_place_among_those_of_its_sample(audit):
+    predictions, _ = audit
+    ranked = counting.ranked(predictions)
+    assert ranked.dtype == np.int64
+    expected = [reference.ranks(sample) for sample in predictions.T.tolist()]
+    assert ranked.T.tolist() == expected
+
+
+@pytest.mark.parametrize("cells", [1, 10, 2**16])
+@pytest.mark.parametrize("classes", [1, 2, 1024])
+@given(audit=audits())
+def test_blocks_of_any_size_and_ranks_from_any_class_on_change_nothing(cells, classes, audit):
+    predictions, _ = audit
+    runs = predictions.tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "_CELLS", cells)
+        patch.setattr(counting, "_CLASSES", classes)
+        assert metrics.disagreements(predictions).tolist() == reference.counts(runs, runs)
+        assert metrics.flip_rates(predictions) == pytest.approx(
+            [float(rate) for rate in reference.flip_rates(runs)], abs=EXACT
+        )
+
+
+@pytest.mark.parametrize("top", [1023, 1024, 10**6])
+def test_no_table_of_votes_is_wider_than_1024_classes_or_the_runs(top):
+    predictions = np.full((3, 5000), top)
+    predictions[0, ::2] = 0
+    predictions[1, ::3] = 1
+    parts, found = [], []
+    for part, places, table in counting.blocks(predictions):
+        n_block = len(range(5000)[part])
+        assert table.shape == (n_block, 1024 if top == 1023 else 3)
+        assert (table.sum(axis=1) == 3).all()
+        assert (places // table.shape[1] == np.arange(n_block)).all()
+        parts.append(part)
+        found.append(table.take(places))
+    assert [place for part in parts for place in range(5000)[part]] == list(range(5000))
+    agreeing = [(run == predictions).sum(axis=0) for run in predictions]
+    assert (np.concatenate(found, axis=1) == agreeing).all()
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64"])
+def test_two_classes_of_any_type(dtype):
+    predictions = np.array([[0, 1, 1], [1, 1, 0], [0, 1, 1]]).astype(dtype)
+    y_true = np.array([0, 1, 0]).astype(dtype)
+    assert metrics.votes(predictions).tolist() == [[2, 1], [0, 3], [1, 2]]
+    assert metrics.votes(predictions).dtype == np.int64
+    assert metrics.disagreements(predictions).tolist() == [2, 4, 2]
+    assert metrics.disagreements(predictions).dtype == np.int64
+    assert metrics.flip_rates(predictions).tolist() == [2 / 3, 0, 2 / 3]
+    assert metrics.hits(predictions, y_true).tolist() == [2, 2, 2]
+    assert metrics.hits(predictions, y_true).dtype == np.int64
+    assert metrics.effective_accuracy(predictions, y_true) == 2 / 9
+
+
+def test_lists_are_arrays():
+    runs, truth = THREE_RUNS.tolist(), TRUTH.tolist()
+    assert metrics.votes(runs).tolist() == metrics.votes(THREE_RUNS).tolist()
+    assert metrics.prediction_difference(runs) == metrics.prediction_difference(THREE_RUNS)
+    assert metrics.run_accuracies(runs, truth).tolist() == [0.75, 0.5, 0.75]
+    assert metrics.accuracy(runs, truth) == metrics.accuracy(THREE_RUNS, TRUTH)
+    assert metrics.difference_error_ratio(runs, truth) == 5 / 4
