@@ -110,11 +110,12 @@ def intervals(
     found = []
     for setting, n_runs in itertools.product(settings, runs):
         population = make_population(setting, N_SAMPLES)
+        true = {short: getattr(population.truth, name) for short, name in METRICS.items()}
         hits = dict.fromkeys(METRICS, 0)
         for labels in drawn(population, n_runs, replications, seed):
             summary = summarize(CLASSIFICATION.tally(labels, population.y_true))
             for short, name in METRICS.items():
-                hits[short] += covers(getattr(summary, SUMMARY.get(name, name)), getattr(population.truth, name))
+                hits[short] += covers(getattr(summary, SUMMARY.get(name, name)), true[short])
         goal = COVERAGE if setting != OUTLIERS else (None, None)
         found += [
             Rate(f"{short} interval covers", setting, str(n_runs), count, replications, *goal)
