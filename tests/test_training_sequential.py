@@ -199,14 +199,14 @@ class Scores(nn.Module):
 def test_predictions_are_the_best_class_of_each_sample_in_order():
     model = Scores([[0.0, 1.0, 0.5], [3.0, 1.0, 2.0], [0.0, 0.0, 1.0]])
     inputs = torch.tensor([[2.0], [0.0], [1.0], [0.0]])
-    labels = predict(model, TensorSource(inputs, torch.zeros(4, dtype=torch.int64)), "cpu")
+    labels, _ = predict(model, TensorSource(inputs, torch.zeros(4, dtype=torch.int64)), "cpu")
     assert labels.tolist() == [2, 1, 0, 1]
     assert labels.dtype == np.uint8
 
 
 def test_many_classes_take_a_wider_type():
     model = Scores([[0.0] * 299 + [1.0]])
-    labels = predict(model, TensorSource(torch.zeros(2, 1), torch.tensor([0, 0])), "cpu")
+    labels, _ = predict(model, TensorSource(torch.zeros(2, 1), torch.tensor([0, 0])), "cpu")
     assert labels.tolist() == [299, 299]
     assert labels.dtype == np.uint16
 
@@ -214,7 +214,7 @@ def test_many_classes_take_a_wider_type():
 def test_large_inputs_are_predicted_in_parts():
     model = Scores([[0.0, 1.0]])
     inputs = torch.zeros(1, 1).expand(5, 1 << 21)
-    labels = predict(model, TensorSource(inputs, torch.zeros(5, dtype=torch.int64)), "cpu")
+    labels, _ = predict(model, TensorSource(inputs, torch.zeros(5, dtype=torch.int64)), "cpu")
     assert labels.tolist() == [1] * 5
     assert model.sizes == [2, 2, 1]
 

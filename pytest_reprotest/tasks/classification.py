@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_reprotest import metrics
+from pytest_reprotest.kinds import DEFAULT_TOLERANCES
 from pytest_reprotest.metrics import ClassFlips, Fractions, Labels, Tally
 from pytest_reprotest.predictions import Predictions, as_labels, check_y_true
 from pytest_reprotest.tasks.task import Array, Names, Task
@@ -24,6 +25,23 @@ _NAMES = Names(
     "PD: fraction of test samples on which two runs differ. ETA: accuracy - PD.",
 )
 
+THRESHOLDS = (
+    "max_prediction_difference",
+    "min_effective_accuracy",
+    "min_accuracy",
+    "max_accuracy_std",
+)
+TOLERANCES = {
+    name: DEFAULT_TOLERANCES[name]
+    for name in (
+        "max_accuracy_drop",
+        "max_effective_accuracy_drop",
+        "max_prediction_difference_increase",
+        "max_negative_flip_excess",
+    )
+}
+"""Of tasks that are scored by accuracy."""
+
 
 @dataclass(frozen=True)
 class Classification(Task):
@@ -35,14 +53,18 @@ class Classification(Task):
         Refuse predicted labels of n_classes and above.
     """
 
-    n_classes: int | None = None
+    n_classes: int | None = field(default=None, compare=False)
     name: ClassVar[str] = "classification"
-    thresholds: ClassVar[tuple[str, ...]] = (
-        "max_prediction_difference",
-        "min_effective_accuracy",
-        "min_accuracy",
-        "max_accuracy_std",
-    )
+
+    @property
+    def thresholds(self) -> tuple[str, ...]:
+        """Of prediction difference, accuracy, its spread and Effective Test Accuracy."""
+        return THRESHOLDS
+
+    @property
+    def tolerances(self) -> Mapping[str, float]:
+        """Of accuracy, Effective Test Accuracy, prediction difference and negative flips."""
+        return TOLERANCES
 
     @property
     def names(self) -> Names:
@@ -51,6 +73,7 @@ class Classification(Task):
 
     def check_y_true(self, y_true: Any) -> Labels:
         """Labels, int64 (n_samples,)."""
+        __tracebackhide__ = True  # pytest shows the user's line only
         return check_y_true(y_true)
 
     def check_output(self, output: Any, y_true: Array) -> Labels:
@@ -108,7 +131,11 @@ class Classification(Task):
     def scores_kept(self, output: Any) -> NDArray[np.float32] | None:
         """Scores, where the output is not labels already."""
         scores = np.asarray(output)
-        return scores.astype(np.float32) if scores.ndim == 2 and scores.dtype.kind == "f" else None
+        if scores.ndim != 2 or scores.dtype.kind != "f":
+            return None
+        most = np.finfo(np.float32).max  # a wider float may hold more, and infinity is no score
+        kept: NDArray[np.float32] = np.clip(scores, -most, most).astype(np.float32)
+        return kept
 
 
 CLASSIFICATION = Classification()

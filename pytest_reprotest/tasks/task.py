@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_reprotest.errors import DataError
 from pytest_reprotest.metrics import ClassFlips, Fractions, Tally
 
 Array = NDArray[Any]
 """Predictions of all runs, (n_runs, n_samples) or (n_runs, n_samples, n_labels), or of one."""
+
+MAX_SCORES = 2**20
+"""Scores of one run that trainers keep, to tell how far they lie apart: 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Names:
         Columns of the table; empty: no such column.
     legend : str
         What the columns mean.
+    by_class : str
+        What ``Task.by_class`` tells apart: classes, or labels.
     """
 
     score: str
@@ -37,6 +43,7 @@ class Names:
     effective_short: str
     ratio_short: str
     legend: str
+    by_class: str = "class"
 
 
 class Task(ABC):
@@ -46,12 +53,6 @@ class Task(ABC):
     ----------
     name : str
         As in ``retrain(..., task=name)``.
-    thresholds : tuple of str
-        The thresholds that mean something for it.
-    margin : float
-        How much worse a score is not called inferior, in the score's unit.
-    higher_is_better : bool
-        Of the score.
     y_true_dims : int
         Axes of the true values; predictions have one more, of runs.
     floats : bool
@@ -59,11 +60,38 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
-    thresholds: ClassVar[tuple[str, ...]]
     y_true_dims: ClassVar[int] = 1
     floats: ClassVar[bool] = False
-    margin: float = 0.005
-    higher_is_better: bool = True
+
+    @property
+    def title(self) -> str:
+        """Its name in a sentence."""
+        return self.name
+
+    @property
+    @abstractmethod
+    def thresholds(self) -> tuple[str, ...]:
+        """The thresholds that mean something for it."""
+
+    @property
+    def tolerances(self) -> Mapping[str, float]:
+        """How much worse than a stored audit each measure may be where nobody says: by tolerance name."""
+        return {}
+
+    @property
+    def margin(self) -> float:
+        """How much worse a score is not called inferior, in the score's unit."""
+        return 0.005
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Of the score."""
+        return True
+
+    @property
+    def in_points(self) -> bool:
+        """Whether differences of scores are told in hundredths; else in the score's own unit."""
+        return True
 
     @property
     @abstractmethod
@@ -115,6 +143,19 @@ class Task(ABC):
     def by_class(self, predictions: Array, y_true: Array) -> tuple[ClassFlips, ...]:
         """Flip rates by class, or by label; empty where there is no such thing."""
         return ()
+
+    def check_stored(self, predictions: Array, y_true: Array) -> None:
+        """Refuse predictions of all runs, as a file holds them, that are not of the true values' shape.
+
+        Raises
+        ------
+        DataError
+        """
+        if predictions.shape[1:] != y_true.shape:
+            raise DataError(
+                f"runs predict values of shape {predictions.shape[1:]}; expected that of y_true, "
+                f"{y_true.shape}"
+            )
 
     def scores_kept(self, output: Any) -> NDArray[np.float32] | None:
         """Scores (n_samples, n_classes) of one run's output, for distances between them; None without."""

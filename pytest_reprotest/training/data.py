@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, TensorDataset, default_collate
 
 from pytest_reprotest.errors import DataError
-from pytest_reprotest.predictions import check_y_true
 from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.training.faults import tell
+from pytest_reprotest.training.heads import CLASSES, Head
 from pytest_reprotest.training.state import seed_globals
 
 _REREAD = 32  # samples read again to find out whether they are random
@@ -25,6 +25,8 @@ class Source(ABC):
     """Samples by index."""
 
     n_samples: int
+    head: Head
+    """What targets are, and what is made of a model's outputs."""
 
     @abstractmethod
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,7 +40,8 @@ class Source(ABC):
 class TensorSource(Source):
     """Samples held as two tensors; a batch is one gather, with no per-sample work."""
 
-    def __init__(self, inputs: Tensor, targets: Tensor) -> None:
+    def __init__(self, inputs: Tensor, targets: Tensor, head: Head = CLASSES) -> None:
+        self.head = head
         self.inputs = inputs
         self.targets = targets
         self.n_samples = len(targets)
@@ -49,13 +52,21 @@ class TensorSource(Source):
 
     def to(self, device: str) -> TensorSource:
         """Move both tensors, once."""
-        return TensorSource(self.inputs.to(device), self.targets.to(device))
+        return TensorSource(self.inputs.to(device), self.targets.to(device), self.head)
 
 
 class DatasetSource(Source):
     """A Dataset whose samples are random each time (augmentation): read anew for every batch."""
 
-    def __init__(self, dataset: Dataset[Any], device: str = "cpu") -> None:
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        device: str = "cpu",
+        head: Head = CLASSES,
+        dtype: torch.dtype = torch.int64,
+    ) -> None:
+        self.head = head
+        self.dtype = dtype
         self.dataset = dataset
         self.device = device
         self.n_samples = len(dataset)  # type: ignore[arg-type]
@@ -63,14 +74,14 @@ class DatasetSource(Source):
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Read and collate a batch."""
         inputs, targets = _collate([self.dataset[i] for i in index.tolist()])
-        return inputs.to(self.device), targets.to(self.device, torch.int64)
+        return inputs.to(self.device), targets.to(self.device, self.dtype)
 
     def to(self, device: str) -> DatasetSource:
         """Batches will be moved as they are read."""
-        return DatasetSource(self.dataset, device)
+        return DatasetSource(self.dataset, device, self.head, self.dtype)
 
 
-def as_source(data: Any, role: str, fixed: bool) -> Source:
+def as_source(data: Any, role: str, fixed: bool, head: Head = CLASSES) -> Source:
     """Validate a data set.
 
     A Dataset is read once, in order, and kept as tensors, unless reading it draws on the global
@@ -81,12 +92,15 @@ def as_source(data: Any, role: str, fixed: bool) -> Source:
     Parameters
     ----------
     data : pair (inputs, targets) of tensors or arrays, or a map-style Dataset
-        Inputs (n_samples, …); integer class labels (n_samples,). float64 arrays become torch's default
-        dtype, in a Dataset too; tensors stay as they are.
+        Inputs (n_samples, …); targets (n_samples, …) as the task has them: integer class labels,
+        numbers, or 0 and 1 for each label. float64 arrays become torch's default dtype, in a Dataset too;
+        tensors stay as they are.
     role : str
         "train" or "test", for messages.
     fixed : bool
         Refuse random samples: every run must predict the same test set.
+    head : Head
+        What targets are.
 
     Raises
     ------
@@ -118,14 +132,14 @@ def as_source(data: Any, role: str, fixed: bool) -> Source:
                 "which are seeded for each run"
             )
         if randomness is not None:
-            _checked_targets(inputs, targets, role)
-            return DatasetSource(data)
+            dtype = _checked_targets(inputs, targets, role, head).dtype
+            return DatasetSource(data, head=head, dtype=dtype)
     else:
         raise DataError(
             f"{role}= is a {type(data).__name__}; expected the pair (inputs, targets) of tensors or "
             "arrays, or a torch.utils.data.Dataset"
         )
-    return TensorSource(inputs, _checked_targets(inputs, targets, role))
+    return TensorSource(inputs, _checked_targets(inputs, targets, role, head), head)
 
 
 def _is_map_style(data: Any) -> bool:
@@ -162,7 +176,7 @@ def _check_count(count: int, role: str) -> None:
         raise DataError(f"the {role} set is empty: 0 samples; expected at least 1")
 
 
-def _checked_targets(inputs: Tensor, targets: Tensor, role: str) -> Tensor:
+def _checked_targets(inputs: Tensor, targets: Tensor, role: str, head: Head) -> Tensor:
     if inputs.dim() == 0 or targets.dim() == 0 or len(inputs) != len(targets):
         raise DataError(
             f"{role}= has inputs of shape {tuple(inputs.shape)} and targets of shape "
@@ -174,10 +188,9 @@ def _checked_targets(inputs: Tensor, targets: Tensor, role: str) -> Tensor:
             f"{role}= holds inputs that are NaN or infinite; clean or impute them before training"
         )
     try:
-        labels = check_y_true(targets.cpu().numpy())
+        return head.targets(targets.cpu().numpy(), inputs)
     except DataError as error:
         raise DataError(f"{role}=: {error}") from None
-    return torch.from_numpy(labels)
 
 
 def _collate(samples: list[Any]) -> tuple[Tensor, Tensor]:

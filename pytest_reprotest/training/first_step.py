@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,15 +24,15 @@ def check_step(
     recipe: Recipe,
     regularizer: Regularizer,
     train: Source,
-    n_classes: int,
+    n_classes: int | None,
     device: str,
 ) -> None:
     """Train a model one step and predict with it; the model is of no use afterwards.
 
     Parameters
     ----------
-    n_classes : int
-        Classes that occur in the data's labels: the largest plus one.
+    n_classes : int or None
+        Classes that occur in the data's labels: the largest plus one. None where targets are no classes.
 
     Raises
     ------
@@ -49,18 +48,10 @@ def check_step(
     model.train()
     with recorded_calls(model) as calls:
         outputs = model(inputs)
-    _check_scores(outputs, len(index))
-    if outputs.shape[1] < n_classes:
-        raise DataError(
-            f"labels outside the classes: the largest label is {n_classes - 1}, the model gives scores "
-            f"for {outputs.shape[1]} classes (0 … {outputs.shape[1] - 1}). Widen its last layer, or "
-            "re-encode the labels"
-        )
-    if outputs.shape[1] < 2:
-        raise TrainingError(
-            "the model gives one score a sample; expected one for each class, so 2 for a binary task"
-        )
-    loss = make_loss(recipe)(outputs, targets)
+    train.head.check(outputs, targets)
+    if n_classes is not None:
+        _check_classes(outputs, n_classes)
+    loss = make_loss(recipe, train.head)(outputs, targets)
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         shape = tuple(loss.shape) if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
         raise TrainingError(
@@ -71,10 +62,10 @@ def check_step(
     _check_stages(model, calls, regularizer.label)
     optimizer.step()
     if smallest_batch(recipe, train.n_samples) == 1 < len(index):
-        _check_lone_sample(model, inputs[:1], recipe, train.n_samples)
+        _check_lone_sample(model, inputs[:1], targets[:1], recipe, train)
     model.eval()
     with torch.no_grad():
-        _check_scores(model(inputs), len(index))
+        train.head.check(model(inputs), targets)
 
 
 def check_prediction(model: nn.Module, test: Source, device: str) -> None:
@@ -103,22 +94,27 @@ def smallest_batch(recipe: Recipe, n_samples: int) -> int:
     return recipe.batch_size if not rest or (recipe.drop_last and whole) else rest
 
 
-def _check_scores(outputs: Any, n_samples: int) -> None:
-    if isinstance(outputs, Tensor) and outputs.dim() == 2 and len(outputs) == n_samples:
-        return
-    shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else f"a {type(outputs).__name__}"
-    raise TrainingError(
-        f"the model returned {shape} for {n_samples} inputs; expected a tensor of scores "
-        f"({n_samples}, n_classes)"
-    )
+def _check_classes(outputs: Tensor, n_classes: int) -> None:
+    if outputs.shape[1] < n_classes:
+        raise DataError(
+            f"labels outside the classes: the largest label is {n_classes - 1}, the model gives scores "
+            f"for {outputs.shape[1]} classes (0 … {outputs.shape[1] - 1}). Widen its last layer, or "
+            "re-encode the labels"
+        )
+    if outputs.shape[1] < 2:
+        raise TrainingError(
+            "the model gives one score a sample; expected one for each class, so 2 for a binary task"
+        )
 
 
-def _check_lone_sample(model: nn.Module, sample: Tensor, recipe: Recipe, n_samples: int) -> None:
+def _check_lone_sample(
+    model: nn.Module, sample: Tensor, target: Tensor, recipe: Recipe, train: Source
+) -> None:
     try:
-        _check_scores(model(sample), 1)
+        train.head.check(model(sample), target)
     except Exception as error:
         raise TrainingError(
-            f"the last batch of an epoch holds 1 sample ({n_samples} samples, batch_size="
+            f"the last batch of an epoch holds 1 sample ({train.n_samples} samples, batch_size="
             f"{recipe.batch_size}), and the model can't be trained on it: {error}. Set drop_last=True, or "
             "another batch_size"
         ) from error

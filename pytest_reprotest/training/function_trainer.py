@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from pytest_reprotest.errors import DataError, TrainingError
+from pytest_reprotest.errors import DataError, OptionError, TrainingError
 from pytest_reprotest.interfaces import Placement, Regularizer, RunOutcome, Trainer
-from pytest_reprotest.metrics import Labels
 from pytest_reprotest.plan import Run
-from pytest_reprotest.predictions import as_labels, check_y_true
 from pytest_reprotest.seeds import SOURCES, RunSeeds, check_sources
+from pytest_reprotest.tasks import MAX_SCORES, Array, Classification, Task, make_task
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.state import preserved_state, seed_globals, torch_generator
 
@@ -93,12 +94,19 @@ class FunctionTrainer(Trainer):
     train_fn : callable
         ``train_fn(run)`` trains one model from ``run.seed`` or ``run.generator(source)`` on
         ``run.device`` under ``run.regularizer``, and returns labels (n_samples,) or scores
-        (n_samples, n_classes) for the test set. Before each call the global generators of Python, NumPy
+        (n_samples, n_classes) for the test set; of a regression numbers (n_samples,), of several labels
+        0 and 1 or scores (n_samples, n_labels). Before each call the global generators of Python, NumPy
         and torch are seeded from the run; afterwards they are restored.
-    y_true : int array (n_samples,)
-        True labels of the test set.
+    y_true : array (n_samples,) or (n_samples, n_labels)
+        True labels, or numbers, of the test set.
     n_classes : int, optional
         Refuse predicted labels of n_classes and above.
+    task : str or Task
+        ``"classification"``, ``"regression"`` or ``"multilabel"``.
+    tolerance : float, optional
+        Of a regression: the largest difference between two predictions that does not matter.
+    score : str, optional
+        Of a regression: ``"r2"`` (default) or ``"mae"``.
     threads : int
         CPU threads for torch.
 
@@ -116,6 +124,9 @@ class FunctionTrainer(Trainer):
         *,
         y_true: Any,
         n_classes: int | None = None,
+        task: str | Task = "classification",
+        tolerance: float | None = None,
+        score: str | None = None,
         threads: int = 1,
     ) -> None:
         __tracebackhide__ = True  # pytest shows the user's line only
@@ -125,20 +136,32 @@ class FunctionTrainer(Trainer):
             )
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise TrainingError(f"threads={threads!r}; expected an integer of at least 1")
-        labels = check_y_true(y_true.cpu() if isinstance(y_true, torch.Tensor) else y_true)
+        kind = make_task(task, tolerance, score)
+        if n_classes is not None:
+            if not isinstance(kind, Classification):
+                raise OptionError(
+                    f"n_classes={n_classes!r} is none of a {kind.title}; leave it out"
+                )
+            kind = Classification(n_classes)
+        labels = kind.check_y_true(y_true.cpu() if isinstance(y_true, torch.Tensor) else y_true)
         if n_classes is not None and labels.max() >= n_classes:
             raise DataError(
                 f"labels outside the classes: y_true holds {labels.max()}; expected classes from 0 to "
                 f"{n_classes - 1}, since n_classes={n_classes}"
             )
         self.train_fn = train_fn
-        self.n_classes = n_classes
         self.threads = threads
+        self._task = kind
         self._y_true = labels
 
     @property
-    def y_true(self) -> Labels:
-        """Labels of the test set, int64 (n_samples,)."""
+    def task(self) -> Task:
+        """What is predicted."""
+        return self._task
+
+    @property
+    def y_true(self) -> Array:
+        """True values of the test set, (n_samples,): int64 labels, floats, or 0 and 1 (n_samples, n_labels)."""
         return self._y_true
 
     def describe(self) -> dict[str, Any]:
@@ -147,8 +170,9 @@ class FunctionTrainer(Trainer):
         return {"train_fn": name, "threads": self.threads, "n_test": len(self._y_true)}
 
     def callables(self) -> tuple[Any, ...]:
-        """The training function."""
-        return (self.train_fn,)
+        """The training function, and the class of a task of the user's own."""
+        ours = type(self._task).__module__.startswith("pytest_reprotest.")
+        return (self.train_fn,) if ours else (self.train_fn, type(self._task))
 
     def train(
         self, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
@@ -158,20 +182,19 @@ class FunctionTrainer(Trainer):
             started = time.perf_counter()
             with preserved_state(self.threads):
                 try:
-                    labels: Labels | None = self._call(run, placement.device)
-                    failure = None
+                    outcome = self._call(run, placement.device)
                 except Exception as error:
-                    labels, failure = None, tell(error)
-            yield RunOutcome(run, labels, failure=failure, seconds=time.perf_counter() - started)
+                    outcome = RunOutcome(run, failure=tell(error))
+            yield replace(outcome, seconds=time.perf_counter() - started)
 
-    def _call(self, run: Run, device: str) -> Labels:
+    def _call(self, run: Run, device: str) -> RunOutcome:
         context = RunContext(run, device)
         seed_globals(run.seeds, "noise")
         output = self.train_fn(context)
         if isinstance(output, torch.Tensor):
             output = output.detach().cpu()
             output = (output.float() if output.dtype == torch.bfloat16 else output).numpy()
-        labels = as_labels(output, self._y_true, self.n_classes)
+        labels = self._task.check_output(output, self._y_true)
         if run.regularizer != "none" and "regularizer" not in context.read:
             raise TrainingError(
                 f"train_fn never read run.regularizer, so {run.regularizer!r} was not applied and its "
@@ -184,4 +207,9 @@ class FunctionTrainer(Trainer):
                 f"run.generator({unread[0]!r}); every run would be the same. Draw from it, or use "
                 "vary='all'"
             )
-        return labels
+        scores = self._task.scores_kept(output)
+        return RunOutcome(run, labels, scores=scores if _few(scores) else None)
+
+
+def _few(scores: NDArray[np.float32] | None) -> bool:
+    return scores is not None and scores.size <= MAX_SCORES

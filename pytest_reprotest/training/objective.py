@@ -14,18 +14,41 @@ from torch.nn import functional
 from pytest_reprotest.errors import TrainingError
 from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.recipe import Recipe
+from pytest_reprotest.training.heads import CLASSES, ClassHead, Head
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 _LOSSES: dict[str, Loss] = {
     "cross_entropy": functional.cross_entropy,
     "nll_loss": functional.nll_loss,
+    "mse": functional.mse_loss,
+    "l1": functional.l1_loss,
+    "bce_with_logits": functional.binary_cross_entropy_with_logits,
 }
 
 
-def make_loss(recipe: Recipe) -> Loss:
+def make_loss(recipe: Recipe, head: Head = CLASSES) -> Loss:
     """The loss function (outputs, targets) → scalar."""
-    return _LOSSES[recipe.loss] if isinstance(recipe.loss, str) else recipe.loss
+    loss = _LOSSES[recipe.loss] if isinstance(recipe.loss, str) else recipe.loss
+    if isinstance(head, ClassHead):
+        return loss
+    return lambda outputs, targets: loss(*head.aligned(outputs, targets))
+
+
+def losses_by_run(recipe: Recipe, head: Head = CLASSES) -> Loss:
+    """The loss of each run, (n_runs,), from outputs and targets (n_runs, n, …)."""
+    if recipe.loss not in _LOSSES:
+        return torch.vmap(make_loss(recipe, head), randomness="error")
+    loss: Callable[..., Tensor] = _LOSSES[str(recipe.loss)]
+    if isinstance(head, ClassHead):
+        return lambda scores, targets: loss(scores.mT, targets, reduction="none").mean(1)
+
+    def per_run(outputs: Tensor, targets: Tensor) -> Tensor:
+        outputs, targets = head.aligned(outputs, targets)
+        # in one memory layout, so that sums round alike whatever the number of runs
+        return loss(outputs.contiguous(), targets, reduction="none").flatten(1).mean(1)
+
+    return per_run
 
 
 def make_optimizer(

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pytest_reprotest.errors import TrainingError
 from pytest_reprotest.interfaces import Regularizer
-from pytest_reprotest.metrics import Labels
 from pytest_reprotest.plan import Run
-from pytest_reprotest.predictions import smallest_dtype
 from pytest_reprotest.recipe import Recipe
+from pytest_reprotest.tasks import Array
 from pytest_reprotest.training.data import Source
+from pytest_reprotest.training.heads import Gathered
 from pytest_reprotest.training.objective import make_loss, make_optimizer, set_rates
 from pytest_reprotest.training.state import seed_globals, torch_generator
 
@@ -23,10 +25,11 @@ _EVALUATION_ELEMENTS = 1 << 22  # input numbers in one batch of predictions
 
 @dataclass(frozen=True)
 class Trained:
-    """Labels (n_samples,) of the test set, and the mean training loss of each epoch."""
+    """Predictions (n_samples, …) of the test set, the mean training loss of each epoch, and scores."""
 
-    labels: Labels
+    labels: Array
     losses: tuple[float, ...]
+    scores: NDArray[np.float32] | None = None
 
 
 def epoch_order(generator: torch.Generator, n_samples: int) -> Tensor:
@@ -49,7 +52,7 @@ class SequentialTraining:
         self.model = model
         self.train = train
         self.regularizer = regularizer
-        self.loss = make_loss(recipe)
+        self.loss = make_loss(recipe, train.head)
         self.optimizer = make_optimizer(recipe, model.parameters(), regularizer)
         self.max_grad_norm = recipe.max_grad_norm
         self.parameters = dict(model.named_parameters())
@@ -106,7 +109,8 @@ def train_sequentially(
         losses.append(training.total.item() / steps)
         if not math.isfinite(losses[-1]):
             raise diverged(losses[-1], epoch, recipe)
-    return Trained(predict(model, test, device), tuple(losses))
+    labels, scores = predict(model, test, device)
+    return Trained(labels, tuple(losses), scores)
 
 
 def diverged(loss: float, epoch: int, recipe: Recipe) -> TrainingError:
@@ -126,17 +130,25 @@ def not_finite() -> TrainingError:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, test: Source, device: str) -> Labels:
-    """Predicted labels (n_samples,), smallest integer type, on the device in large batches."""
+def predict(
+    model: nn.Module, test: Source, device: str
+) -> tuple[Array, NDArray[np.float32] | None]:
+    """Predictions (n_samples, …) and the scores behind them, on the device in large batches.
+
+    Labels are of the smallest integer type. Scores (n_samples, n_classes) are None where they are too many
+    to keep, or are no scores of classes.
+
+    Raises
+    ------
+    TrainingError
+    """
     model.eval()
     first, _ = test.take(torch.zeros(1, dtype=torch.int64, device=device))
     size = max(1, _EVALUATION_ELEMENTS // max(first.numel(), 1))
-    parts = []
-    n_classes = 1
+    gathered = Gathered(test.head, test.n_samples)
     for index in torch.arange(test.n_samples, device=device).split(size):
-        scores = model(test.take(index)[0])
-        if not bool(torch.isfinite(scores).all()):
-            raise not_finite()
-        n_classes = scores.shape[-1]
-        parts.append(scores.argmax(dim=-1))
-    return torch.cat(parts).cpu().numpy().astype(smallest_dtype(n_classes))
+        gathered.add(model(test.take(index)[0]).unsqueeze(0))
+    (found,) = gathered.runs()
+    if found is None:
+        raise not_finite()
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,16 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pytest_reprotest.errors import RegularizerRefused, ReprotestError, TrainingError
+from pytest_reprotest.errors import DataError, RegularizerRefused, ReprotestError, TrainingError
 from pytest_reprotest.interfaces import Placement, Prepared, Regularizer, RunOutcome, Trainer
-from pytest_reprotest.metrics import Labels
 from pytest_reprotest.plan import Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.seeds import RunSeeds
+from pytest_reprotest.tasks import CLASSIFICATION, Array, Classification, Task
 from pytest_reprotest.training.content import content_hash
 from pytest_reprotest.training.data import DatasetSource, Source, TensorSource, as_source
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.first_step import check_prediction, check_step
+from pytest_reprotest.training.heads import check_alike, head_of
 from pytest_reprotest.training.ladder import Trial, choose
 from pytest_reprotest.training.model import (
     Factory,
@@ -33,6 +35,7 @@ from pytest_reprotest.training.model import (
 from pytest_reprotest.training.sequential import train_sequentially
 from pytest_reprotest.training.stacked.engine import train_stack
 from pytest_reprotest.training.state import preserved_state, seed_globals
+from pytest_reprotest.training.timing import time_training
 
 
 class TorchTrainer(Trainer):
@@ -41,30 +44,55 @@ class TorchTrainer(Trainer):
     Parameters
     ----------
     model_factory : callable
-        Returns a fresh ``nn.Module`` that gives scores (n, n_classes). It may take a parameter named
+        Returns a fresh ``nn.Module`` that gives what the task asks for: scores (n, n_classes), numbers
+        (n,) or (n, 1), or scores (n, n_labels). It may take a parameter named
         ``regularizer``, the label: then it builds the regularizer's part of the model in by hand.
     train, test : pair (inputs, targets) of tensors or arrays, or Dataset
-        Inputs (n_samples, …), integer class labels (n_samples,).
+        Inputs (n_samples, …), targets (n_samples,) or (n_samples, n_labels).
     recipe : Recipe
+    task : Task
+
+    Raises
+    ------
+    OptionError, DataError, TrainingError
     """
 
-    def __init__(self, model_factory: Factory, train: Any, test: Any, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        model_factory: Factory,
+        train: Any,
+        test: Any,
+        recipe: Recipe,
+        task: Task = CLASSIFICATION,
+    ) -> None:
         check_factory(model_factory)
+        head = head_of(task, recipe.loss)
+        self._task = task
         self.model_factory = model_factory
         self.recipe = recipe
         with preserved_state():
-            self._train = as_source(train, "train", fixed=False)
-            fixed = as_source(test, "test", fixed=True)
+            self._train = as_source(train, "train", fixed=False, head=head)
+            fixed = as_source(test, "test", fixed=True, head=head)
         assert isinstance(fixed, TensorSource)
         self._test = fixed
+        try:
+            self._y_true = task.check_y_true(fixed.targets.cpu().numpy())
+        except DataError as error:
+            raise DataError(f"test=: {error}") from None
+        if isinstance(self._train, TensorSource):
+            check_alike(self._train.targets, fixed.targets)
         self._placed: tuple[str, Source, Source] | None = None
         self._fixed_starts: set[str] = set()
 
     @property
-    def y_true(self) -> Labels:
-        """Labels of the test set, int64 (n_samples,)."""
-        labels: Labels = self._test.targets.cpu().numpy()
-        return labels
+    def task(self) -> Task:
+        """What is predicted."""
+        return self._task
+
+    @property
+    def y_true(self) -> Array:
+        """True values of the test set, (n_samples,): int64 labels, floats, or 0 and 1 (n_samples, n_labels)."""
+        return self._y_true
 
     def describe(self) -> dict[str, Any]:
         """The recipe, and sizes and content of the data."""
@@ -138,6 +166,32 @@ class TorchTrainer(Trainer):
                 outcome = self._train_one(run, recipe, regularizer, placement.device)
             yield outcome
 
+    def seconds_per_run(
+        self, regularizer: Regularizer, placement: Placement, n_runs: int
+    ) -> float | None:
+        """Seconds of a run, from a few steps of models that are then let go."""
+        recipe = regularizer.modify_recipe(self.recipe)
+        stacked, device = placement.engine == "stacked", placement.device
+        count = n_runs if stacked else 1
+
+        def build() -> list[nn.Module]:
+            seeds = (RunSeeds(base=0, run=run) for run in range(count))
+            return [self._model(regularizer, each, device) for each in seeds]
+
+        with preserved_state(recipe.threads):
+            train, test = self._on(device)
+            seed_globals(RunSeeds(base=0, run=0), "noise")
+            try:
+                seconds = time_training(build, recipe, regularizer, train, test, device, stacked)
+            except torch.OutOfMemoryError:
+                if count == 1:
+                    raise
+                seconds = math.nan
+        if math.isnan(seconds):  # outside, where nothing holds the memory any more
+            torch.cuda.empty_cache()
+            return self.seconds_per_run(regularizer, placement, count // 2)
+        return seconds / count
+
     def _train_one(
         self, run: Run, recipe: Recipe, regularizer: Regularizer, device: str
     ) -> RunOutcome:
@@ -148,7 +202,8 @@ class TorchTrainer(Trainer):
             trained = train_sequentially(run, model, recipe, regularizer, train, test, device)
         except Exception as error:
             return RunOutcome(run, failure=tell(error), seconds=time.perf_counter() - started)
-        return RunOutcome(run, trained.labels, trained.losses, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return RunOutcome(run, trained.labels, trained.losses, seconds, scores=trained.scores)
 
     def _train_stacked(
         self, runs: Sequence[Run], recipe: Recipe, regularizer: Regularizer, device: str
@@ -185,15 +240,17 @@ class TorchTrainer(Trainer):
         return [
             RunOutcome(run, failure=tell(one), seconds=seconds)
             if isinstance(one, Exception)
-            else RunOutcome(run, one.labels, one.losses, seconds)
+            else RunOutcome(run, one.labels, one.losses, seconds, scores=one.scores)
             for run, one in zip(runs, trained, strict=True)
         ]
 
     def _model(self, regularizer: Regularizer, seeds: RunSeeds, device: str) -> nn.Module:
         return build_model(self.model_factory, regularizer, seeds, self._sample(), device)
 
-    def _n_classes(self) -> int:
-        """Classes that occur in the labels: the largest plus one."""
+    def _n_classes(self) -> int | None:
+        """Classes that occur in the labels: the largest plus one; None where targets are no classes."""
+        if not isinstance(self._task, Classification):
+            return None
         tops = [
             int(source.targets.max())
             for source in (self._train, self._test)

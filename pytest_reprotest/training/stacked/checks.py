@@ -70,7 +70,9 @@ def _trial(
     count = min(train.n_samples, _SAMPLES)
     inputs = train.inputs[:count]
     precise = inputs.double() if inputs.is_floating_point() else inputs
-    tiny = TensorSource(precise, train.targets[:count])
+    targets = train.targets[:count]
+    precise_targets = targets.double() if targets.is_floating_point() else targets
+    tiny = TensorSource(precise, precise_targets, train.head)
     order = torch.arange(count, device=train.inputs.device)
     index = torch.stack([order, order.flip(0)])
     alone = [copy.deepcopy(model).double() for model in models]

@@ -6,16 +6,18 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pytest_reprotest.interfaces import Regularizer
-from pytest_reprotest.metrics import Labels
 from pytest_reprotest.plan import Run
-from pytest_reprotest.predictions import smallest_dtype
 from pytest_reprotest.recipe import Recipe
+from pytest_reprotest.tasks import Array
 from pytest_reprotest.training.data import TensorSource
-from pytest_reprotest.training.objective import make_loss, set_rates
+from pytest_reprotest.training.heads import Gathered
+from pytest_reprotest.training.objective import losses_by_run, set_rates
 from pytest_reprotest.training.sequential import (
     Trained,
     diverged,
@@ -33,6 +35,9 @@ from pytest_reprotest.training.state import torch_generator
 
 _EVALUATION_ELEMENTS = 1 << 22  # input numbers of all runs in one batch of predictions
 
+Predicted = tuple[Array, NDArray[np.float32] | None] | None
+"""One run's predictions and scores, or None where outputs are not finite."""
+
 
 def make_stack(models: Sequence[nn.Module]) -> Stack:
     """Stack models of one architecture, without vmap where the tree is plain."""
@@ -40,18 +45,6 @@ def make_stack(models: Sequence[nn.Module]) -> Stack:
         return DirectStack(models)
     except NotDirect:
         return VmappedStack(models)
-
-
-def stacked_losses(loss: Callable[[Tensor, Tensor], Tensor], name: object) -> Callable[..., Tensor]:
-    """The loss of each run, (n_runs,), from scores (n_runs, n, n_classes) and targets (n_runs, n)."""
-    if name not in ("cross_entropy", "nll_loss"):
-        return torch.vmap(loss, randomness="error")
-
-    def per_run(scores: Tensor, targets: Tensor) -> Tensor:
-        each: Tensor = loss(scores.mT, targets, reduction="none")  # type: ignore[call-arg]
-        return each.mean(1)
-
-    return per_run
 
 
 def _penalty_by_run(stack: Stack, regularizer: Regularizer) -> Callable[..., Tensor] | None:
@@ -82,7 +75,7 @@ class StackTraining:
         self.trainable = [leaf for leaf in stack.leaves.values() if leaf.requires_grad]
         self.optimizer = stacked_optimizer(recipe, self.trainable, regularizer, graphed)
         self.max_grad_norm = recipe.max_grad_norm
-        self.losses = stacked_losses(make_loss(recipe), recipe.loss)
+        self.losses = losses_by_run(recipe, train.head)
         self.total = torch.zeros(stack.n_runs, device=train.targets.device)
         self.penalty = _penalty_by_run(stack, regularizer)
         free = self.penalty is None and self.max_grad_norm is None
@@ -131,7 +124,9 @@ class StackTraining:
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         inputs, targets = self.train.take(index.reshape(-1))
-        return inputs.view(*index.shape, *self._shape), targets.view(index.shape)
+        return inputs.view(*index.shape, *self._shape), targets.view(
+            *index.shape, *targets.shape[1:]
+        )
 
 
 def train_stack(
@@ -148,7 +143,7 @@ def train_stack(
     Returns
     -------
     list
-        For each run its labels and losses, or what went wrong with it alone.
+        For each run its predictions, losses and scores, or what went wrong with it alone.
     """
     if len(runs) == 1:  # axes of length 1 are computed along other paths, with other rounding
         twin = [*models, copy.deepcopy(models[0])]
@@ -173,31 +168,29 @@ def train_stack(
                 set_rates(training.optimizer, [rate * factor for rate in base_rates])
             step(index)
         history.append((training.total / steps).tolist())
-    labels = predict(stack, test, device)
+    predicted = predict(stack, test)
     return [
-        _outcome([losses[run] for losses in history], labels[run], recipe)
+        _outcome([losses[run] for losses in history], predicted[run], recipe)
         for run in range(len(runs))
     ]
 
 
-def _outcome(losses: list[float], labels: Labels | None, recipe: Recipe) -> Trained | Exception:
+def _outcome(losses: list[float], found: Predicted, recipe: Recipe) -> Trained | Exception:
     for epoch, loss in enumerate(losses):
         if not math.isfinite(loss):
             return diverged(loss, epoch, recipe)
-    return not_finite() if labels is None else Trained(labels, tuple(losses))
+    if found is None:
+        return not_finite()
+    labels, scores = found
+    return Trained(labels, tuple(losses), scores)
 
 
 @torch.no_grad()
-def predict(stack: Stack, test: TensorSource, device: str) -> list[Labels | None]:
-    """Labels (n_samples,) of each run, smallest integer type; None where its scores are not finite."""
+def predict(stack: Stack, test: TensorSource) -> list[Predicted]:
+    """Predictions (n_samples, …) of each run and their scores; None where outputs are not finite."""
     stack.train(False)
     size = max(1, _EVALUATION_ELEMENTS // max(test.inputs[0].numel() * stack.n_runs, 1))
-    parts, finite = [], torch.ones(stack.n_runs, dtype=torch.bool, device=device)
-    n_classes = 1
+    gathered = Gathered(test.head, test.n_samples)
     for inputs in test.inputs.split(size):
-        scores = stack(inputs.unsqueeze(0).expand(stack.n_runs, *inputs.shape))
-        finite &= torch.isfinite(scores).flatten(1).all(1)
-        n_classes = scores.shape[-1]
-        parts.append(scores.argmax(dim=-1))
-    labels = torch.cat(parts, dim=1).cpu().numpy().astype(smallest_dtype(n_classes))
-    return [row if fine else None for row, fine in zip(labels, finite.tolist(), strict=True)]
+        gathered.add(stack(inputs.unsqueeze(0).expand(stack.n_runs, *inputs.shape)))
+    return gathered.runs()
