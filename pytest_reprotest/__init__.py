@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from pytest_reprotest.interfaces import Executor, Regularizer, RunOutcome, Trainer
-    from pytest_reprotest.plugin import reproducibility
+    from pytest_reprotest.marker import reproducibility
     from pytest_reprotest.recipe import Recipe
     from pytest_reprotest.result import AuditResult, RegularizerResult
     from pytest_reprotest.statistics import Estimate
@@ -37,7 +37,7 @@ _HOMES = {
         "TrainingError",
     ),
     "interfaces": ("Executor", "Regularizer", "RunOutcome", "Trainer"),
-    "plugin": ("reproducibility",),
+    "marker": ("reproducibility",),
     "recipe": ("Recipe",),
     "result": ("AuditResult", "RegularizerResult"),
     "statistics": ("Estimate",),

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pytest_reprotest.bank import FIRST_RUN
 from pytest_reprotest.comparisons import compare
-from pytest_reprotest.errors import RegularizerRefused
 from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.fingerprint import machine, versions
 from pytest_reprotest.foresight import foreseen
 from pytest_reprotest.interfaces import Executor, Placement, Progress, RunOutcome, Trainer
-from pytest_reprotest.measuring import judged
+from pytest_reprotest.measuring import judged, slim
 from pytest_reprotest.options import Options
 from pytest_reprotest.plan import Plan, make_plan
+from pytest_reprotest.references import NOTHING, Reference
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.regularizer_result import RegularizerResult
 from pytest_reprotest.result import AuditResult
-from pytest_reprotest.selection import Selection, select
+from pytest_reprotest.selection import Selection
+from pytest_reprotest.settling import settle
 from pytest_reprotest.tasks import Array, Task
-from pytest_reprotest.thresholds import check_task
 
 
 def run_audit(
@@ -32,11 +33,18 @@ def run_audit(
     executor: Executor | None = None,
     progress: Callable[[Plan], Progress] | None = None,
     tell: Callable[[str], None] | None = None,
+    reference: Reference = NOTHING,
+    beside: Sequence[str] | None = None,
 ) -> AuditResult:
     """Train every run, and judge.
 
     Parameters
     ----------
+    reference : Reference
+        What the audit is held against beside its thresholds.
+    beside : sequence of str, optional
+        Labels that what can't be answered is told of, where a test's regularizers are spread over items;
+        default those that are audited here.
     tell : callable, optional
         Called before anything trains with each sentence of what the audit will not be able to answer.
 
@@ -46,23 +54,16 @@ def run_audit(
         Where nothing can be trained: an impossible option, device, data set, factory, or a regularizer
         that was named and does not fit.
     """
-    from pytest_reprotest.training.device import resolve_devices
-
-    check_task(options.bounds, trainer.task.name, trainer.task.thresholds)
-    asked = Placement(resolve_devices(options.device)[0], options.engine)
-    chosen = select(options, registry)
-    prepared = trainer.prepare(tuple(chosen.regularizers.values()), asked, options.runs)
-    refusals, placement = prepared.refusals, prepared.placement
-    if refusals and not chosen.lenient:
-        raise RegularizerRefused("; ".join(refusals.values()))
-    labels = [label for label in chosen.regularizers if label not in refusals]
-    warnings = foreseen(options, labels, chosen.baseline, len(trainer.y_true))
+    wanted, options = options, reference.asked(options)
+    settled = settle(trainer, options, registry)
+    chosen, placement, labels = settled.chosen, settled.placement, list(settled.labels)
+    warnings: tuple[str, ...] = ()
+    if reference.compares:
+        warnings = foreseen(options, labels, chosen.baseline, trainer, beside)
     if tell is not None:
         for sentence in warnings:
             tell(sentence)
     executor = executor or LocalExecutor()
-    told: list[str] = []
-    found = _trained(trainer, options, labels, chosen, placement, executor, progress, told)
     settings = {
         "runs": options.runs,
         "seed": options.seed,
@@ -74,12 +75,18 @@ def run_audit(
         "decision": options.decision,
         **({"confidence": options.confidence} if options.decision == "confidence" else {}),
         **({"looks": list(options.looks)} if options.max_runs is not None else {}),
+        **({FIRST_RUN: reference.first_run} if reference.first_run else {}),
         "training": trainer.describe(),
         "origins": dict(options.origins),
         "versions": versions(),
         "machine": machine(),
     }
-    return collected(
+    differing = reference.check(trainer.task, trainer.y_true, settings, labels)
+    told: list[str] = []
+    found = _trained(
+        trainer, options, labels, chosen, placement, executor, progress, told, reference.first_run
+    )
+    result = collected(
         name,
         found,
         trainer.task,
@@ -87,9 +94,11 @@ def run_audit(
         chosen.baseline,
         options,
         settings,
-        refusals,
-        (*prepared.notes, *warnings, *dict.fromkeys(told)),
+        settled.refusals,
+        (*settled.notes, *warnings, *differing, *dict.fromkeys(told)),
+        compares=reference.compares,
     )
+    return reference.hold(result, wanted)
 
 
 def _trained(
@@ -101,18 +110,20 @@ def _trained(
     executor: Executor,
     progress: Callable[[Plan], Progress] | None,
     told: list[str],
+    first_run: int,
 ) -> dict[str, RegularizerResult]:
     """The judged runs of each regularizer; more are trained at each look for those that are undecided."""
     outcomes: dict[str, list[RunOutcome]] = {label: [] for label in labels}
     found: dict[str, RegularizerResult] = {}
     waiting, trained = labels, 0
     for n_runs in options.looks:
-        plan = make_plan(options, waiting, range(trained, n_runs))
+        plan = make_plan(options, waiting, range(first_run + trained, first_run + n_runs))
         report = progress(plan) if progress is not None else _silent
         share = -(-len(plan.runs) // executor.n_workers)
         sized = replace(placement, chunk=min(placement.chunk, max(share, 1)))
         for outcome in executor.run(trainer, plan, chosen.regularizers, sized):
-            outcomes[outcome.run.regularizer].append(outcome)
+            trained_before = outcomes[outcome.run.regularizer]
+            trained_before.append(slim(outcome, len(trained_before)))
             report(outcome)
             told.extend(() if outcome.note is None else (outcome.note,))
         for label in waiting:
@@ -134,6 +145,8 @@ def collected(
     settings: Mapping[str, Any],
     refusals: Mapping[str, str] | None = None,
     notes: tuple[str, ...] = (),
+    *,
+    compares: bool = True,
 ) -> AuditResult:
     """The result, with the regularizers compared where all have the runs that were planned."""
     adaptive = len(options.looks) > 1
@@ -144,11 +157,26 @@ def collected(
         baseline,
         dict(refusals or {}),
         settings,
-        (*notes, *options.bounds.not_loosened()),
+        (
+            *notes,
+            *(_added(options, by_regularizer) if adaptive else ()),
+            *options.bounds.not_loosened(),
+            *options.without_effect(),
+        ),
         options.report_only,
         task,
-        {} if adaptive else compare(task, by_regularizer, baseline, y_true),
+        compare(task, by_regularizer, baseline, y_true) if compares and not adaptive else {},
         options.on_inconclusive,
+    )
+
+
+def _added(options: Options, found: Mapping[str, RegularizerResult]) -> tuple[str, ...]:
+    """What the intervals are worth where runs were added: simulated by benchmarks/calibration.py."""
+    if all(each.n_runs <= options.looks[0] for each in found.values()):
+        return ()
+    return (
+        "runs were added until the limits were decided; an audit stops when its runs look alike, so the "
+        "intervals (±) cover about 90% here, not 95%",
     )
 
 

@@ -18,9 +18,10 @@ from pytest_reprotest.registry import Registry
 from pytest_reprotest.regularizer_result import RegularizerResult
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.tasks import Array, Task, make_task
-from pytest_reprotest.thresholds import THRESHOLDS, check_task
+from pytest_reprotest.thresholds import THRESHOLDS, TOLERANCES, check_task
 
 RECIPE_KEYS = tuple(field.name for field in fields(Recipe))
+TASK_KEYS = ("task", "tolerance", "score")
 JUDGING_KEYS = (
     *THRESHOLDS,
     "baseline",
@@ -53,7 +54,8 @@ def audit(
     progress : callable, optional
         From the plan to a function that is called with each finished run.
     **settings
-        ``train``, ``test`` and the fields of Recipe (``epochs``, ``batch_size``, ``optimizer``, ``lr``, …);
+        ``train``, ``test``, ``task``, ``tolerance`` and ``score`` of a task, and the fields of Recipe
+        (``epochs``, ``batch_size``, ``optimizer``, ``lr``, …);
         and the marker's keywords (``runs``, ``regularizers``, ``seed``, ``vary``, ``max_prediction_difference``, …)
         with ``device``, ``workers`` and ``report_only``.
 
@@ -77,7 +79,12 @@ def audit(
     """
     from pytest_reprotest.execution.choice import open_executor
 
-    option_keys = (*MARKER_KEYS, "device", "workers", "report_only")
+    option_keys = (
+        *(key for key in MARKER_KEYS if key not in TOLERANCES),
+        "device",
+        "workers",
+        "report_only",
+    )
     given: dict[str, Any] = {key: settings.pop(key) for key in option_keys if key in settings}
     trainer = as_trainer(model_factory, settings, option_keys)
     options = resolve(call=given)
@@ -101,6 +108,8 @@ def audit_predictions(
     *,
     name: str = "",
     task: str | Task = "classification",
+    tolerance: float | None = None,
+    score: str | None = None,
     **thresholds: Any,
 ) -> AuditResult:
     """Judge predictions that were made elsewhere.
@@ -109,11 +118,16 @@ def audit_predictions(
     ----------
     predictions : mapping
         Label → int array (n_runs, n_samples) of class labels, or float array
-        (n_runs, n_samples, n_classes) of scores; at least 2 runs each.
-    y_true : int array (n_samples,)
+        (n_runs, n_samples, n_classes) of scores; at least 2 runs each. Of a regression numbers
+        (n_runs, n_samples); of several labels 0 and 1, or scores, (n_runs, n_samples, n_labels).
+    y_true : array (n_samples,) or (n_samples, n_labels)
     name : str
     task : str or Task
-        What is predicted.
+        ``"classification"``, ``"regression"`` or ``"multilabel"``.
+    tolerance : float, optional
+        Of a regression: the largest difference between two predictions that does not matter.
+    score : str, optional
+        Of a regression: ``"r2"`` (default) or ``"mae"``.
     **thresholds
         ``max_prediction_difference``, ``min_effective_accuracy``, … and ``baseline``, ``report_only``,
         ``decision``, ``confidence``, ``on_inconclusive``, ``compat``.
@@ -121,7 +135,7 @@ def audit_predictions(
     Raises
     ------
     DataError
-        For predictions or true labels that cannot be audited; the message names label and run.
+        For predictions or true values that cannot be audited; the message names label and run.
     OptionError
         For an unknown or impossible threshold, or one for a label that is not there.
 
@@ -137,10 +151,10 @@ def audit_predictions(
                 f"audit_predictions() got an unknown keyword {key!r}; expected any of "
                 f"{', '.join(JUDGING_KEYS)}.{did_you_mean(key, JUDGING_KEYS)}"
             )
-    kind = make_task(task)
+    kind = make_task(task, tolerance, score)
     true = kind.check_y_true(y_true)
     options = resolve(call=thresholds)
-    check_task(options.bounds, kind.name, kind.thresholds)
+    check_task(options.bounds, kind.title, kind.thresholds)
     if not isinstance(predictions, Mapping) or not predictions:
         raise DataError(
             f"predictions is {_told(predictions)}; expected a mapping from label to array, such as "
@@ -206,6 +220,7 @@ def as_trainer(
     model_factory: Any, settings: Mapping[str, Any], elsewhere: Iterable[str] = ()
 ) -> Trainer:
     """The trainer of a factory with its data and recipe; a Trainer is taken as it is."""
+    from pytest_reprotest.training.heads import default_loss
     from pytest_reprotest.training.torch_trainer import TorchTrainer
 
     if isinstance(model_factory, Trainer):
@@ -215,7 +230,7 @@ def as_trainer(
                 "decides by itself how it trains"
             )
         return model_factory
-    valid = ("train", "test", *RECIPE_KEYS)
+    valid = ("train", "test", *TASK_KEYS, *RECIPE_KEYS)
     for key in settings:
         if key not in valid:
             raise OptionError(
@@ -227,8 +242,10 @@ def as_trainer(
             raise OptionError(
                 f"{key}= is missing; expected the pair (inputs, targets), or a Dataset"
             )
-    recipe = Recipe(**{key: settings[key] for key in RECIPE_KEYS if key in settings})
-    return TorchTrainer(model_factory, settings["train"], settings["test"], recipe)
+    task = make_task(*(settings.get(key) for key in TASK_KEYS))
+    given = {key: settings[key] for key in RECIPE_KEYS if key in settings}
+    recipe = Recipe(**{"loss": default_loss(task), **given})
+    return TorchTrainer(model_factory, settings["train"], settings["test"], recipe, task)
 
 
 def _hint(key: str, valid: tuple[str, ...], elsewhere: tuple[str, ...]) -> str:

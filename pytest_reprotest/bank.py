@@ -18,6 +18,7 @@ from pytest_reprotest.metrics import Labels
 from pytest_reprotest.result import AuditResult, stored_audit
 from pytest_reprotest.results_file import ResultsFile, read_results, write_results
 from pytest_reprotest.seeds import SOURCES
+from pytest_reprotest.statistics.gate import MIN_BANK
 
 FIRST_RUN = "first_run"
 """The setting that holds the index of an audit's first run; 0 where it is not there."""
@@ -59,7 +60,7 @@ class Bank:
 def save_bank(
     path: str | Path, audits: Sequence[AuditResult], complete: bool = True
 ) -> tuple[str, ...]:
-    """Write a bank, atomically; a sentence for each thing that could not go into it.
+    """Write a bank, atomically; a sentence for each thing that could not go into it or is of no use there.
 
     Runs that failed or predict one class are no reference, so their regularizer is left out.
 
@@ -74,26 +75,32 @@ def save_bank(
         Where nothing is left to write.
     """
     kept: list[AuditResult] = []
-    left_out: list[str] = []
+    told: list[str] = []
     for audit in audits:
         sound = {
             label: found
             for label, found in audit.by_regularizer.items()
             if not found.verdict.broken and found.n_runs
         }
-        left_out.extend(
+        told.extend(
             f"{audit.name}: {label!r} did not go into the bank, since its runs can't be trusted"
             for label in audit.regularizers
             if label not in sound
+        )
+        told.extend(
+            f"{audit.name}: the bank holds {found.n_runs} runs of {label!r}; new runs are held against "
+            f"{MIN_BANK} or more, so make it again with more runs"
+            for label, found in sound.items()
+            if found.n_runs < MIN_BANK
         )
         if sound:
             kept.append(replace(audit, by_regularizer=sound))
     if not kept:
         raise DataError(
-            f"no bank was written to {path}: {'; '.join(left_out) or 'nothing was audited'}"
+            f"no bank was written to {path}: {'; '.join(told) or 'nothing was audited'}"
         )
     write_results(path, [audit.to_dict() for audit in kept], complete, kind="bank")
-    return tuple(left_out)
+    return tuple(told)
 
 
 def load_bank(path: str | Path) -> Bank:

@@ -19,7 +19,8 @@ from pytest_reprotest.errors import DataError
 from pytest_reprotest.regularizer_result import RegularizerResult
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.statistics import CONFIDENCE
-from pytest_reprotest.statistics.change import contrasts
+from pytest_reprotest.statistics.change import Contrast, from_tallies, negative_flips
+from pytest_reprotest.tasks import Array, Task
 from pytest_reprotest.thresholds import Threshold, tolerance_limits
 
 INCOMPARABLE = {
@@ -123,7 +124,7 @@ def compare_results(
     new, old : AuditResult
     tolerances : mapping
         Name of ``TOLERANCES`` → a number, or a mapping from regularizer to number; the default of
-        ``DEFAULT_TOLERANCES`` where one is not given.
+        ``Task.tolerances`` where one is not given. Those of other tasks have no part in it.
     decision : {"confidence", "point"}
         Whether the one-sided bound of a change has to be beyond the limit, or its estimate.
     confidence : float
@@ -132,7 +133,7 @@ def compare_results(
     Raises
     ------
     DataError
-        Where the two are of different test sets, share no regularizer, or have too few runs to decide.
+        Where the two are of different tasks or test sets, share no regularizer, or have too few runs to decide.
     OptionError
         For an unknown tolerance or decision.
 
@@ -147,6 +148,11 @@ def compare_results(
     ('worse', ['worse', 'worse', 'same', 'worse'])
     """
     check_decision(decision)
+    if old.task != new.task:
+        raise DataError(
+            f"another task: {told_task(old.task)} there, {told_task(new.task)} here. Audits of one task "
+            "can be compared, no others"
+        )
     different = other_test_set(old.y_true, new.y_true)
     if different:
         raise DataError(f"{different}. Audits of one test set can be compared, no others")
@@ -162,9 +168,10 @@ def compare_results(
         elif now.verdict.broken:
             broken[label] = now.verdict.reasons
         else:
+            paired = _paired(new, old, label)
             by_regularizer[label] = judged(
-                contrasts(now.predictions, was.predictions, new.y_true, _paired(new, old, label)),
-                tolerance_limits(tolerances or {}, label),
+                _contrasts(new.task, now.predictions, was.predictions, new.y_true, paired),
+                tolerance_limits(tolerances or {}, label, new.task.tolerances),
                 decision,
                 confidence,
             )
@@ -174,6 +181,29 @@ def compare_results(
     return BaselineComparison(
         new.name, by_regularizer, broken, uncompared, differences(old.settings, new.settings)
     )
+
+
+def _contrasts(
+    task: Task, new: Array, old: Array, y_true: Array, paired: bool
+) -> dict[str, Contrast]:
+    """Each measure of the runs of two audits; negative flips where a prediction is right or wrong."""
+    found = from_tallies(
+        task.tally(new, y_true),
+        task.tally(old, y_true),
+        task.names.score,
+        task.names.effective_score,
+    )
+    right_now, right_before = task.right(new, y_true), task.right(old, y_true)
+    if right_now is not None and right_before is not None:
+        found["negative_flips"] = negative_flips(right_now, right_before, paired)
+    return found
+
+
+def told_task(task: Task) -> str:
+    """The task with its parameters, such as ``regression(tolerance=0.1, score='r2')``."""
+    stored = task.to_dict()
+    own = ", ".join(f"{key}={value!r}" for key, value in stored.items() if key != "name")
+    return f"{task.name}({own})" if own else task.name
 
 
 def _paired(new: AuditResult, old: AuditResult, label: str) -> bool:

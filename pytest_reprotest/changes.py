@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from pytest_reprotest.errors import DataError, OptionError, did_you_mean
 from pytest_reprotest.statistics import Estimate
 from pytest_reprotest.statistics.change import Contrast
-from pytest_reprotest.stored import estimate_out, number_out
+from pytest_reprotest.stored import entry, estimate_in, estimate_out, number_in, number_out
 from pytest_reprotest.thresholds import Limit
 
 Status = Literal["same", "worse", "better"]
@@ -21,8 +21,11 @@ _TOLERANCES = {
     "effective_accuracy": "max_effective_accuracy_drop",
     "prediction_difference": "max_prediction_difference_increase",
     "negative_flips": "max_negative_flip_excess",
+    "r2": "max_r2_drop",
+    "effective_r2": "max_effective_r2_drop",
+    "mae": "max_mae_increase",
 }
-_DROPS = ("accuracy", "effective_accuracy")  # worse where they fall
+_DROPS = ("accuracy", "effective_accuracy", "r2", "effective_r2")  # worse where they fall
 _DIGITS = 12  # beyond these a difference of two fractions is rounding: 0.9 - 0.895 is 0.005
 
 
@@ -33,9 +36,10 @@ class Change:
     Attributes
     ----------
     measure : str
-        ``accuracy``, ``effective_accuracy``, ``prediction_difference`` or ``negative_flips``.
+        ``accuracy``, ``effective_accuracy``, ``prediction_difference`` or ``negative_flips``; of a
+        regression ``r2`` and ``effective_r2``, or ``mae``.
     old, new : float
-        Fractions of test samples. For negative flips: between two old runs, and from an old run to a new.
+        Fractions of test samples where it is none of a regression's. For negative flips: between two old runs, and from an old run to a new.
     change : Estimate
         new - old, with its 95% interval over runs.
     limit : Limit
@@ -90,7 +94,32 @@ class Change:
             "limit": {self.limit.name: self.limit.value},
             "status": self.status,
             "seen_from": number_out(self.seen_from),
+            "bound": estimate_out(self.bound),
         }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Change:
+        """The inverse of ``to_dict``.
+
+        Raises
+        ------
+        DataError
+        """
+        measure, status = entry(stored, "measure", str), entry(stored, "status", str)
+        limits = entry(stored, "limit", dict)
+        if measure not in _TOLERANCES or set(limits) != {_TOLERANCES[measure]}:
+            raise DataError(f"a change is of {measure!r:.40}, held against {list(limits)!r:.60}")
+        if status not in get_args(Status):
+            raise DataError(f"a change is {status!r:.40}; expected {', '.join(get_args(Status))}")
+        return cls(
+            measure,
+            number_in(stored.get("old"), "old"),
+            number_in(stored.get("new"), "new"),
+            estimate_in(stored, "change"),
+            Limit(_TOLERANCES[measure], number_in(limits[_TOLERANCES[measure]], "limit")),
+            cast(Status, status),
+            estimate_in(stored, "bound"),
+        )
 
 
 def check_decision(decision: str) -> None:

@@ -89,6 +89,64 @@ FLAGS = (
         None,
         "report breached thresholds without failing tests; broken runs still fail",
     ),
+    Flag(
+        "max_accuracy_drop",
+        "X",
+        "with --repro-compare: how much accuracy may fall, a fraction of test samples (default 0.005)",
+    ),
+    Flag(
+        "max_effective_accuracy_drop",
+        "X",
+        "with --repro-compare: how much Effective Test Accuracy may fall (default 0.01)",
+    ),
+    Flag(
+        "max_prediction_difference_increase",
+        "X",
+        "with --repro-compare: how much the prediction difference may rise (default 0.005)",
+    ),
+    Flag(
+        "max_negative_flip_excess",
+        "X",
+        "with --repro-compare: by how much what old runs have right and new runs wrong may exceed that "
+        "among old runs (default 0.005)",
+    ),
+    Flag(
+        "compare",
+        "RESULT.json",
+        "hold every audit against the one of the same name in a file of --repro-json or "
+        "--repro-save-bank; worse by more than is tolerated fails",
+    ),
+    Flag(
+        "save_bank",
+        "PATH",
+        "write the runs of every audit to a bank, to hold later ones against with --repro-bank",
+    ),
+    Flag(
+        "bank",
+        "PATH",
+        "train a few new runs only, and fail where they disagree with the runs of a bank more than those "
+        "with each other",
+    ),
+    Flag("bank_runs", "K", "with --repro-bank: new trainings per regularizer (default 1)"),
     Flag("json", "PATH", "write every audit of this session, with all predictions, to a JSON file"),
+    Flag(
+        "plan",
+        None,
+        "train nothing: time a few steps, and tell what would be trained, how long it takes, how wide the "
+        "intervals will be and what it cannot answer",
+        ini=False,
+    ),
+    Flag(
+        "half_width",
+        "X",
+        "with --repro-plan: the half-width of an interval to reach, a fraction of test samples (default "
+        "0.005)",
+    ),
+    Flag(
+        "pilot",
+        "RESULT.json",
+        "with --repro-plan: a file of --repro-json or --repro-save-bank; its spread over runs is expected "
+        "in place of a typical one",
+    ),
     Flag("list", None, "print the registered regularizers, a line each, and exit", ini=False),
 )

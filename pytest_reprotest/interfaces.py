@@ -175,6 +175,15 @@ class Trainer(ABC):
     ) -> Iterator[RunOutcome]:
         """Train one chunk: runs of one regularizer. A run that raises becomes an outcome with a failure."""
 
+    def seconds_per_run(
+        self, regularizer: Regularizer, placement: Placement, n_runs: int
+    ) -> float | None:
+        """How long a run takes where ``n_runs`` are trained together; None where only training would tell.
+
+        For ``--repro-plan``, after ``prepare``. Trains nothing to its end, and restores what it touches.
+        """
+        return None
+
     def describe(self) -> dict[str, Any]:
         """Settings that determine the result, as JSON primitives."""
         return {}

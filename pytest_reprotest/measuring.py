@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from pytest_reprotest.errors import DataError
 from pytest_reprotest.interfaces import RunOutcome, Trainer
 from pytest_reprotest.options import Options
 from pytest_reprotest.regularizer_result import NO_SUMMARY, RegularizerResult
-from pytest_reprotest.statistics import study_wilcoxon, summarize
+from pytest_reprotest.statistics import Estimate, Summary, study_wilcoxon, summarize
 from pytest_reprotest.tasks import Array, Task
 from pytest_reprotest.verdict import broken, judge
 
@@ -36,7 +37,7 @@ def judged(
         missing = (f"only {len(runs)} of {n_runs} runs of {label!r} came back",)
         return RegularizerResult(
             label,
-            np.empty((0, len(y_true)), dtype=np.uint8),
+            np.empty((0, len(y_true)), dtype=np.float64 if task.floats else np.uint8),
             NO_SUMMARY,
             options.bounds.limits(label),
             broken(*(failures or missing)),
@@ -44,7 +45,8 @@ def judged(
             seconds,
             task,
         )
-    found = measured(label, task.stack(runs), task, y_true, options, distance_of(scores))
+    first_run = outcomes[0].run.index
+    found = measured(label, task.stack(runs), task, y_true, options, distance_of(scores), first_run)
     return replace(found, losses=losses, seconds=seconds)
 
 
@@ -55,11 +57,12 @@ def measured(
     y_true: Array,
     options: Options,
     score_distance: float = math.nan,
+    first_run: int = 0,
 ) -> RegularizerResult:
-    """The result of the predictions of all runs, (n_runs, n_samples, …)."""
+    """The result of the predictions of all runs, (n_runs, n_samples, …); a single run has a score alone."""
     limits = options.bounds.limits(label)
-    summary = summarize(task.tally(predictions, y_true))
-    wrong = task.guard(predictions, y_true)
+    summary = _summary(task, predictions, y_true)
+    wrong = [_renumbered(told, first_run) for told in task.guard(predictions, y_true)]
     verdict = broken(*wrong) if wrong else judge(summary, limits, options.rule, len(predictions))
     return RegularizerResult(
         label,
@@ -83,6 +86,18 @@ def _checked(outcome: RunOutcome, task: Task, y_true: Array) -> RunOutcome:
         return replace(outcome, labels=None, failure=str(error))
 
 
+def slim(outcome: RunOutcome, before: int) -> RunOutcome:
+    """An outcome without its scores where those of all runs would be too many to keep.
+
+    Parameters
+    ----------
+    before : int
+        Outcomes of this regularizer that are kept already.
+    """
+    too_many = outcome.scores is not None and outcome.scores.size * (before + 1) > _SCORES
+    return replace(outcome, scores=None) if too_many else outcome
+
+
 def distance_of(scores: Sequence[NDArray[np.float32] | None]) -> float:
     """Mean squared distance between the scores of all runs; NaN where any gave none, or all are too many."""
     known = [each for each in scores if each is not None]
@@ -92,6 +107,22 @@ def distance_of(scores: Sequence[NDArray[np.float32] | None]) -> float:
     if known[0].size * len(known) > _SCORES:
         return math.nan
     return metrics.score_distance(np.stack(known))
+
+
+def _summary(task: Task, predictions: Array, y_true: Array) -> Summary:
+    if len(predictions) > 1:
+        return summarize(task.tally(predictions, y_true))
+    twice = np.concatenate([predictions, predictions])  # a tally is of pairs, too
+    return replace(NO_SUMMARY, score=Estimate(task.tally(twice, y_true).score))
+
+
+def _renumbered(told: str, first_run: int) -> str:
+    """A guard counts the runs it is given from 0.
+
+    >>> _renumbered("constant predictor: run 0 (class 1), run 2 (class 1)", 20)
+    'constant predictor: run 20 (class 1), run 22 (class 1)'
+    """
+    return re.sub(r"\brun (\d+)", lambda found: f"run {int(found[1]) + first_run}", told)
 
 
 def _study(pairwise: metrics.Fractions) -> float:

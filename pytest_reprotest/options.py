@@ -11,6 +11,7 @@ from pytest_reprotest.errors import OptionError, did_you_mean
 from pytest_reprotest.readers import (
     CONFIDENCE,
     MIN_RUNS,
+    read_bank_runs,
     read_choice,
     read_confidence,
     read_device,
@@ -24,7 +25,7 @@ from pytest_reprotest.readers import (
     read_workers,
 )
 from pytest_reprotest.seeds import SOURCES
-from pytest_reprotest.thresholds import THRESHOLDS, Bounds, read_threshold
+from pytest_reprotest.thresholds import KINDS, THRESHOLDS, TOLERANCES, Bounds, read_threshold
 
 if TYPE_CHECKING:
     from pytest_reprotest.statistics.sequential import Decision
@@ -65,8 +66,10 @@ class Options:
         What becomes of a test whose audit decides nothing.
     compat : {"study"} or None
         ``"study"`` adds the study's own p-value.
+    bank_runs : int
+        Trainings per regularizer where they are held against a bank.
     bounds : Bounds
-        The thresholds, by source.
+        The thresholds and tolerances, by source.
     offered : tuple
         The Regularizer objects that a marker lists, whichever of them are audited: text may name them.
     origins : mapping
@@ -87,6 +90,7 @@ class Options:
     max_runs: int | None = None
     on_inconclusive: str = "fail"
     compat: str | None = None
+    bank_runs: int = 1
     bounds: Bounds = field(default_factory=Bounds)
     offered: tuple[Any, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +107,14 @@ class Options:
         from pytest_reprotest.statistics.sequential import looks
 
         return looks(self.runs, self.max_runs)
+
+    def without_effect(self) -> tuple[str, ...]:
+        """A sentence for each option of the command line that this audit makes no use of."""
+        return tuple(
+            f"{spelled(COMMAND_LINE, key, getattr(self, key))} has no effect here: {_BY_BOUNDS}"
+            for key in ("max_runs", "confidence")
+            if self.decision == "point" and self.origin(key) == COMMAND_LINE
+        )
 
     @property
     def rule(self) -> Decision:
@@ -129,7 +141,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "max_runs": read_max_runs,
     "on_inconclusive": partial(read_choice, valid=("fail", "pass", "skip")),
     "compat": partial(read_choice, valid=("study",)),
-    **{name: partial(read_threshold, name) for name in THRESHOLDS},
+    "bank_runs": read_bank_runs,
+    **{name: partial(read_threshold, name) for name in KINDS},
 }
 MARKER_KEYS = (
     "runs",
@@ -144,6 +157,7 @@ MARKER_KEYS = (
     "on_inconclusive",
     "compat",
     *THRESHOLDS,
+    *TOLERANCES,
 )
 
 
@@ -224,9 +238,9 @@ def resolve(
         merged.update(values)
         origins.update(dict.fromkeys(values, origin))
     given = dict(sources)
-    command = {key: given[COMMAND_LINE].get(key) for key in THRESHOLDS}
+    command = {key: given[COMMAND_LINE].get(key) for key in KINDS}
     fallback = {key: value for key, value in given[INI].items() if command.get(key) is None}
-    standing = {key: ({**fallback, **given[CALL], **given[MARKER]}).get(key) for key in THRESHOLDS}
+    standing = {key: ({**fallback, **given[CALL], **given[MARKER]}).get(key) for key in KINDS}
     bounds = Bounds(standing, command, command_wins=bool(merged.get("report_only", False)))
     origins.update(dict.fromkeys(bounds.kept(), MARKER))
     listed = (*given[MARKER].get("regularizers", ()), *given[CALL].get("regularizers", ()))
@@ -238,6 +252,12 @@ def resolve(
     return options
 
 
+_BY_BOUNDS = (
+    "runs are added, and bounds held, where the decision is made with confidence; set "
+    "decision='confidence' (--repro-decision=confidence) too"
+)
+
+
 def _check_decision(options: Options) -> None:
     """Refuse settings that contradict each other."""
 
@@ -246,11 +266,8 @@ def _check_decision(options: Options) -> None:
 
     if options.decision == "point":
         for key in ("max_runs", "confidence"):
-            if options.origin(key) not in (DEFAULT, INI):
-                raise OptionError(
-                    f"{told(key)}: runs are added, and bounds held, where the decision is made with "
-                    "confidence; set decision='confidence' (--repro-decision=confidence) too"
-                )
+            if options.origin(key) in (MARKER, CALL, options.origins.get("decision")):
+                raise OptionError(f"{told(key)}: {_BY_BOUNDS}")
         return
     if options.runs < MIN_RUNS and options.max_runs is None:
         raise OptionError(

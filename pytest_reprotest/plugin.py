@@ -8,98 +8,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_reprotest.flags import FLAGS
 from pytest_reprotest.session import SessionAudits
-from pytest_reprotest.settings import MARKER, given, json_path, options_of, registry_of
+from pytest_reprotest.settings import (
+    MARKER,
+    SESSION,
+    about_plan,
+    given,
+    options_of,
+    paths,
+    planning_of,
+    registry_of,
+)
 
 if TYPE_CHECKING:
-    from typing_extensions import Never
-
-    from pytest_reprotest.interfaces import Regularizer
+    from pytest_reprotest.forecast import Forecast
     from pytest_reprotest.result import AuditResult
     from pytest_reprotest.retraining import Executors
 
-_AUDITS = pytest.StashKey[list["AuditResult"]]()
+_AUDITS = pytest.StashKey[list["AuditResult | Forecast"]]()
 _PLACE = pytest.StashKey[int]()
-
-
-def reproducibility(
-    *positional: Never,
-    runs: int | None = None,
-    regularizers: str | Sequence[str | Regularizer] | None = None,
-    baseline: str | None = None,
-    seed: int | None = None,
-    vary: str | Sequence[str] | None = None,
-    engine: str | None = None,
-    decision: str | None = None,
-    confidence: float | None = None,
-    max_runs: int | None = None,
-    on_inconclusive: str | None = None,
-    compat: str | None = None,
-    max_prediction_difference: float | Mapping[str, float] | None = None,
-    min_effective_accuracy: float | Mapping[str, float] | None = None,
-    min_accuracy: float | Mapping[str, float] | None = None,
-    max_accuracy_std: float | Mapping[str, float] | None = None,
-    **unknown: Never,
-) -> pytest.MarkDecorator:
-    """Mark a test as an audit: ``pytest.mark.reproducibility`` with a typed signature, keywords only.
-
-    Parameters
-    ----------
-    runs : int
-        Trainings per regularizer, at least 2.
-    regularizers : str or sequence
-        Names, combinations (``"batch_norm+dropout"``), Regularizer objects (``weight_decay(1e-3)``), or
-        ``"all"``.
-    baseline : str
-        The regularizer that others are held against.
-    seed : int
-        Base seed, 0 or more.
-    vary : str or sequence
-        Any of ``init``, ``data_order``, ``noise``; ``"all"`` or ``"none"``.
-    engine : str
-        ``"auto"``, ``"stacked"`` or ``"sequential"``.
-    decision : str
-        ``"point"``: estimates are held against thresholds; ``"confidence"``: their one-sided bounds are.
-    confidence : float
-        Of ``decision="confidence"``, 0.5 to 1.
-    max_runs : int
-        With ``decision="confidence"``: add runs until the thresholds are decided, up to so many.
-    on_inconclusive : str
-        What becomes of a test whose audit decides nothing: ``"fail"``, ``"pass"`` or ``"skip"``.
-    compat : str
-        ``"study"`` shows the study's own p-value, labelled as what it is worth.
-    max_prediction_difference, min_effective_accuracy, min_accuracy, max_accuracy_std : float or mapping
-        Thresholds, fractions of test samples; one for all, or a mapping from regularizer to number.
-
-    Unknown names and impossible values are refused when the test is collected.
-    """
-    keywords = {
-        "runs": runs,
-        "regularizers": regularizers,
-        "baseline": baseline,
-        "seed": seed,
-        "vary": vary,
-        "engine": engine,
-        "decision": decision,
-        "confidence": confidence,
-        "max_runs": max_runs,
-        "on_inconclusive": on_inconclusive,
-        "compat": compat,
-        "max_prediction_difference": max_prediction_difference,
-        "min_effective_accuracy": min_effective_accuracy,
-        "min_accuracy": min_accuracy,
-        "max_accuracy_std": max_accuracy_std,
-        **unknown,
-    }
-    given = {key: value for key, value in keywords.items() if value is not None}
-    marker: pytest.MarkDecorator = getattr(pytest.mark, MARKER)
-    return marker(*positional, **given)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -144,27 +77,32 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         f"{MARKER}(*, runs, regularizers, baseline, seed, vary, engine, decision, confidence, max_runs, "
         "on_inconclusive, compat, max_prediction_difference, min_effective_accuracy, min_accuracy, "
-        "max_accuracy_std): retrain the test's model under each regularizer and hold the runs against the "
+        "max_accuracy_std, min_r2, min_effective_r2, max_mae, max_accuracy_drop, max_effective_accuracy_drop, "
+        "max_prediction_difference_increase, max_negative_flip_excess, max_r2_drop, max_effective_r2_drop, "
+        "max_mae_increase): retrain the test's model under each regularizer and hold the runs against the "
         "thresholds",
     )
     command_line, ini = given(config)
-    path = json_path(config)
-    if command_line or ini or path:
+    audits = SessionAudits(config)
+    if command_line or ini or paths(config) or about_plan(config):
         from pytest_reprotest.errors import ReprotestError
+        from pytest_reprotest.files import check_files
         from pytest_reprotest.options import resolve
-        from pytest_reprotest.results_file import check_writable
 
         try:
-            if path is not None:
-                check_writable(path)
             resolve(command_line, None, ini)
+            audits.planning = planning_of(config)
+            if not hasattr(config, "workerinput"):  # the controller has done it
+                check_files(config)
+                if audits.shelf is not None:
+                    audits.shelf.check()
             if command_line.get("device") not in (None, "auto", "cpu"):
                 from pytest_reprotest.training.device import resolve_devices
 
                 resolve_devices(command_line["device"])
         except ReprotestError as error:
             raise pytest.UsageError(str(error)) from None
-    config.pluginmanager.register(SessionAudits(config), "reprotest-session")
+    config.pluginmanager.register(audits, SESSION)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -256,7 +194,7 @@ def retrain(
     a threshold is breached or a run cannot be trusted.
     """
     from pytest_reprotest.errors import ReprotestError
-    from pytest_reprotest.retraining import DoesNotFit, Retraining, Undecided
+    from pytest_reprotest.retraining import DoesNotFit, Planned, Retraining, Undecided
 
     item = request.node
     own = "regularizer" in request.fixturenames
@@ -270,7 +208,7 @@ def retrain(
     def run(model_factory: Any, **settings: Any) -> AuditResult:
         try:
             return retraining.run(model_factory, settings)
-        except (DoesNotFit, Undecided) as reason:
+        except (DoesNotFit, Planned, Undecided) as reason:
             pytest.skip(str(reason))
         except ReprotestError as error:
             raise _failure(str(error)) from None

@@ -21,7 +21,13 @@ def smallest_dtype(n_classes: int) -> np.dtype[Any]:
     return np.min_scalar_type(max(n_classes - 1, 0))
 
 
-def _array(name: str, value: Any) -> Any:
+def as_array(name: str, value: Any) -> Any:
+    """What a user gave, as an array.
+
+    Raises
+    ------
+    DataError
+    """
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a device
@@ -31,7 +37,7 @@ def _array(name: str, value: Any) -> Any:
 def check_y_true(y_true: Any) -> Labels:
     """Validate true labels: integers (n_samples,), none negative, at least one."""
     __tracebackhide__ = True  # pytest shows the user's line only
-    labels: Labels = _array("y_true", y_true)
+    labels: Labels = as_array("y_true", y_true)
     if labels.ndim != 1:
         raise DataError(
             f"y_true has shape {labels.shape}; expected (n_samples,), one class label a test sample. "
@@ -77,7 +83,7 @@ def as_labels(output: Any, y_true: Labels, n_classes: int | None = None) -> Labe
     >>> as_labels([[0.1, 0.9], [0.8, 0.2]], y_true=np.array([1, 1]))
     array([1, 0], dtype=uint8)
     """
-    array = _array("predictions", output)
+    array = as_array("predictions", output)
     n_samples = len(y_true)
     if array.ndim not in (1, 2) or len(array) != n_samples:
         raise DataError(

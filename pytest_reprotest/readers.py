@@ -12,6 +12,8 @@ MIN_RUNS = 3
 """statistics.permutation.MIN_RUNS, without loading scipy where a session only reads its options."""
 CONFIDENCE = 0.95
 """statistics.CONFIDENCE, likewise."""
+HALF_WIDTH = 0.005
+"""What a plan counts runs for where nothing else is asked: half a percent of the test samples."""
 
 
 def read_runs(value: Any) -> int:
@@ -19,6 +21,14 @@ def read_runs(value: Any) -> int:
     number = _integer(value)
     if number < 2:
         raise OptionError(f"got {value!r}; expected at least 2 runs, since a pair is compared")
+    return number
+
+
+def read_bank_runs(value: Any) -> int:
+    """An integer of at least 1, or its decimal text."""
+    number = _integer(value)
+    if number < 1:
+        raise OptionError(f"got {value!r}; expected at least 1 new run to hold against the bank")
     return number
 
 
@@ -32,17 +42,28 @@ def read_max_runs(value: Any) -> int:
     return number
 
 
+def read_half_width(value: Any) -> float:
+    """A number above 0 and below 1, or its text."""
+    return _between(
+        value, 0.0, "expected a fraction of test samples above 0 and below 1, such as 0.005"
+    )
+
+
 def read_confidence(value: Any) -> float:
     """A number above 0.5 and below 1, or its text."""
-    expected = "expected a number above 0.5 and below 1, such as 0.95"
+    return _between(value, 0.5, "expected a number above 0.5 and below 1, such as 0.95")
+
+
+def _between(value: Any, low: float, expected: str) -> float:
+    """A number above ``low`` and below 1."""
     try:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise OptionError(f"got {value!r} ({type(value).__name__}); {expected}") from None
-    if not 0.5 < number < 1:  # also refuses NaN
-        hint = f" For {number:g}% write {number / 100:g}." if 50 < number < 100 else ""
+    if not low < number < 1:  # also refuses NaN
+        hint = f" For {number:g}% write {number / 100:g}." if 100 * low < number < 100 else ""
         raise OptionError(f"got {value!r}; {expected}.{hint}")
     return number
 

@@ -32,7 +32,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 }
 """Factor on the learning rate by progress, the fraction of steps done (0 to 1)."""
 
-LOSSES = ("cross_entropy", "nll_loss")
+LOSSES = ("cross_entropy", "nll_loss", "mse", "l1", "bce_with_logits")
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ class Recipe:
     weight_decay : float
         The optimizer's L2 coefficient.
     loss : str or callable
-        ``cross_entropy``, ``nll_loss``, or a callable ``(outputs, targets) -> scalar tensor`` that
-        averages over the batch.
+        ``cross_entropy`` or ``nll_loss``; of a regression ``mse`` or ``l1``; of several labels
+        ``bce_with_logits``; or a callable ``(outputs, targets) -> scalar tensor`` that averages over the
+        batch. ``retrain`` and ``audit`` take the first that fits the task where none is given.
     schedule : str or callable
         A name of ``SCHEDULES``, or a callable from progress (0 to 1) to a factor on the learning rate.
     max_grad_norm : float, optional

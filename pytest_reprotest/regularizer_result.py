@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, cast, get_args
 
+from pytest_reprotest.changes import Change
 from pytest_reprotest.errors import DataError
+from pytest_reprotest.gates import gate_in, gate_out
 from pytest_reprotest.metrics import Fractions
 from pytest_reprotest.statistics import UNKNOWN, Estimate, Summary
+from pytest_reprotest.statistics.gate import Gate
 from pytest_reprotest.stored import (
     entry,
     estimate_in,
@@ -53,6 +56,10 @@ class RegularizerResult:
         Mean squared distance between two runs' probabilities, 0 to 2; NaN without scores.
     study_p_value : float or None
         The study's own p-value, where it was asked for; it says nothing.
+    gate : Gate or None
+        The runs held against those of a bank, where they were.
+    changes : tuple of Change
+        What became of each measure since a stored result, where one was held against it.
     """
 
     regularizer: str
@@ -65,11 +72,18 @@ class RegularizerResult:
     task: Task = CLASSIFICATION
     score_distance: float = math.nan
     study_p_value: float | None = None
+    gate: Gate | None = None
+    changes: tuple[Change, ...] = ()
 
     @property
     def n_runs(self) -> int:
         """Finished runs."""
         return len(self.predictions)
+
+    @property
+    def questioned(self) -> bool:
+        """Whether anything was held against it: a threshold, a bank or a stored result."""
+        return bool(self.limits or self.gate or self.changes)
 
     @property
     def score(self) -> Estimate:
@@ -146,7 +160,7 @@ class RegularizerResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON primitives; NaN becomes None."""
-        stored = {
+        stored: dict[str, Any] = {
             "n_runs": self.n_runs,
             **{name: estimate_out(getattr(self, field)) for name, field in _named(self.task)},
             self.task.names.score_std: number_out(self.score_std),
@@ -159,6 +173,10 @@ class RegularizerResult:
         }
         if self.study_p_value is not None:
             stored["study_p_value"] = number_out(self.study_p_value)
+        if self.gate is not None:
+            stored["gate"] = gate_out(self.gate)
+        if self.changes:
+            stored["changes"] = [change.to_dict() for change in self.changes]
         return stored
 
     @classmethod
@@ -179,6 +197,8 @@ class RegularizerResult:
         if labels.size and labels.shape[1] != n_samples:
             raise DataError(f"runs of {labels.shape[1]} samples stand beside {n_samples} in y_true")
         estimates = {field: estimate_in(stored, name) for name, field in _named(task)}
+        # without a name of its own it is the score
+        estimates.setdefault("effective_score", estimates["score"])
         told = entry(stored, "verdict", dict)
         status = entry(told, "status", str)
         if status not in get_args(Status):
@@ -198,6 +218,8 @@ class RegularizerResult:
             task,
             number_in(stored.get("score_distance"), "score_distance"),
             number_in(stored["study_p_value"]) if "study_p_value" in stored else None,
+            gate_in(entry(stored, "gate", dict)) if "gate" in stored else None,
+            tuple(map(Change.from_dict, entry({"changes": [], **stored}, "changes", list))),
         )
 
 

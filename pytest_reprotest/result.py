@@ -164,12 +164,16 @@ class AuditResult:
         task = stored_task(stored.get("task"))
         y_true = unpack(stored.get("y_true"), task.y_true_dims, task.floats)
         compared = entry({"comparisons": {}, **stored}, "comparisons", dict)
+        by_label = {
+            name: RegularizerResult.from_dict(name, found, len(y_true), task)
+            for name, found in each.items()
+        }
+        for found in by_label.values():
+            if found.n_runs:
+                task.check_stored(found.predictions, y_true)
         return cls(
             name=entry(stored, "name", str),
-            by_regularizer={
-                name: RegularizerResult.from_dict(name, found, len(y_true), task)
-                for name, found in each.items()
-            },
+            by_regularizer=by_label,
             y_true=y_true if task.floats else y_true.astype(np.int64),
             baseline=entry(stored, "baseline", str),
             not_applicable=entry(stored, "not_applicable", dict),

@@ -5,20 +5,30 @@ Knows pytest by the test item alone; ``plugin`` turns what is raised here into o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_reprotest._audit import run_audit
 from pytest_reprotest.api import as_trainer
 from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestError
 from pytest_reprotest.execution.choice import open_executor
+from pytest_reprotest.forecast import Forecast
 from pytest_reprotest.interfaces import Executor
+from pytest_reprotest.joined import group
+from pytest_reprotest.planner import plan_audit
+from pytest_reprotest.references import NOTHING, Reference
 from pytest_reprotest.report.progress import progress_of, teller_of
 from pytest_reprotest.report.terminal import explain
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.selection import select
-from pytest_reprotest.settings import options_of, registry_of, rerun_command
+from pytest_reprotest.settings import SESSION, Planning, options_of, registry_of, rerun_command
+
+if TYPE_CHECKING:
+    from typing_extensions import Never
+
+    from pytest_reprotest.session import SessionAudits
 
 TAKEN = (
     "beside retrain, the argument regularizer is set by pytest-reprotest, from the marker or "
@@ -36,6 +46,10 @@ class Breach(ReprotestError):  # noqa: N818 - an outcome, not a fault
 
 class Undecided(ReprotestError):  # noqa: N818 - an outcome, not a fault
     """Thresholds that so few runs can't decide, where such a test is to be skipped."""
+
+
+class Planned(ReprotestError):  # noqa: N818 - an outcome, not a fault
+    """An audit that was planned and not trained."""
 
 
 class DoesNotFit(ReprotestError):  # noqa: N818 - an outcome, not a fault
@@ -58,42 +72,43 @@ class Retraining:
 
     def __init__(self, item: Any, regularizer: Any, executors: Executors) -> None:
         self.item = item
-        self.results: list[AuditResult] = []
+        self.results: list[AuditResult | Forecast] = []
         self._executors = executors
         self._registry = registry_of(item.ihook)
         self._options = options_of(item.config, item)
         chosen = select(self._options, self._registry)
         self._lenient = chosen.lenient
+        self._session: SessionAudits = item.config.pluginmanager.getplugin(SESSION)
+        self._beside: tuple[str, ...] | None = None
         if regularizer is not None:
             if regularizer not in tuple(chosen.regularizers):  # a fixture of the user's own
                 raise OptionError(TAKEN)
             one = chosen.regularizers[regularizer]
             self._options = replace(self._options, regularizers=(one,), baseline=None)
+            self._beside = beside(item, regularizer)
 
     def run(self, model_factory: Any, settings: Mapping[str, Any]) -> AuditResult:
         """Audit once.
 
         Raises
         ------
-        Breach, DoesNotFit, Undecided, ReprotestError
+        Breach, DoesNotFit, Planned, Undecided, ReprotestError
         """
         nodeid, config = self.item.nodeid, self.item.config
-        try:
+        if self._session.planning is not None:
+            self._plan(model_factory, settings, self._session.planning)
+        with self._errors_told():
             result = run_audit(
                 as_trainer(model_factory, settings),
                 self._options,
                 self._registry,
-                name=nodeid if not self.results else f"{nodeid} #{len(self.results) + 1}",
+                name=self._name(),
                 executor=self._executor(),
                 progress=progress_of(config, self.item.name),
-                tell=teller_of(config, self.item.name),
+                tell=self._teller(),
+                beside=self._beside,
+                reference=self._reference(),
             )
-        except RegularizerRefused as refusal:
-            if self._lenient:
-                raise DoesNotFit(f"does not fit this model: {refusal}") from None
-            raise RegularizerRefused(f"{nodeid}: {refusal}") from None
-        except ReprotestError as error:
-            raise type(error)(f"{nodeid}: {error}") from None
         self.results.append(result)
         if not result.passed:
             raise Breach(explain(result, rerun_command(config, nodeid, self._options)))
@@ -106,8 +121,73 @@ class Retraining:
             raise Undecided(f"inconclusive: {told}")
         return result
 
+    def _plan(self, model_factory: Any, settings: Mapping[str, Any], planning: Planning) -> Never:
+        """Tell what the audit would be, and end the test there."""
+        with self._errors_told():
+            reference = self._reference()
+            forecast = plan_audit(
+                as_trainer(model_factory, settings),
+                reference.asked(self._options),
+                self._registry,
+                name=self.item.nodeid,
+                workers=self._executor().n_workers,
+                pilot=planning.pilot,
+                wanted=planning.half_width,
+                beside=self._beside if reference.compares else (),
+            )
+        self.results.append(forecast)
+        raise Planned("planned")
+
+    @contextmanager
+    def _errors_told(self) -> Iterator[None]:
+        """Let errors begin with the test they are of."""
+        nodeid = self.item.nodeid
+        try:
+            yield
+        except RegularizerRefused as refusal:
+            if self._lenient:
+                raise DoesNotFit(f"does not fit this model: {refusal}") from None
+            raise RegularizerRefused(f"{nodeid}: {refusal}") from None
+        except ReprotestError as error:
+            told = str(error)
+            named = told.startswith(nodeid)  # what a bank refuses names the audit
+            raise type(error)(told if named else f"{nodeid}: {told}") from None
+
+    def _reference(self) -> Reference:
+        shelf = self._session.shelf
+        return NOTHING if shelf is None else shelf.of(self._name())
+
+    def _name(self) -> str:
+        """Of the next audit."""
+        count = len(self.results) + 1
+        return self.item.nodeid if count == 1 else f"{self.item.nodeid} #{count}"
+
+    def _teller(self) -> Callable[[str], None] | None:
+        """Writes a sentence at once, and has the summary leave it out; None where nothing is live."""
+        write = teller_of(self.item.config, self.item.name)
+        if write is None:
+            return None
+        name = self._name()
+
+        def tell(sentence: str) -> None:
+            write(sentence)
+            self._session.told.add((name, sentence))
+
+        return tell
+
     def _executor(self) -> Executor:
         place = (self._options.workers, self._options.device)
         if place not in self._executors:
             self._executors[place] = open_executor(self._options)
         return self._executors[place]
+
+
+def beside(item: Any, regularizer: str) -> tuple[str, ...]:
+    """The regularizers of a test's items for the first of them, which tells of all; none for the others."""
+    test = group(item.nodeid, regularizer)
+    found: dict[str, str] = {}
+    for other in item.session.items:
+        label = getattr(other, "callspec", None) and other.callspec.params.get("regularizer")
+        if isinstance(label, str) and group(other.nodeid, label) == test:
+            found[other.nodeid] = label
+    return tuple(found.values()) if next(iter(found), "") == item.nodeid else ()

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_reprotest.flags import FLAGS
 
 if TYPE_CHECKING:
     from pytest_reprotest.options import Options
     from pytest_reprotest.registry import Registry
+    from pytest_reprotest.results_file import ResultsFile
 
 MARKER = "reproducibility"
-SESSION_KEYS = ("json",)
+SESSION = "reprotest-session"
+"""The name under which the session's audits are registered."""
+PATHS = ("json", "save_bank", "bank", "compare", "pilot")
+"""Flags that name a file that the session writes, or reads."""
+SESSION_KEYS = (*PATHS, "half_width")
 """Flags of the session, not of an audit."""
 
 
@@ -75,21 +80,87 @@ def registry_of(hook: Any) -> Registry:
     return Registry(extra)
 
 
-def json_path(config: Any) -> Path | None:
-    """Where ``--repro-json`` or its ini twin says to write, from the folder pytest was called in."""
-    path = config.option.repro_json
-    if path is None:
-        path = config.getini("repro_json") or None
+def paths(config: Any) -> dict[str, str]:
+    """The files of the session, by the key of their flag and as they were written.
+
+    What the command line asks for sets aside what contradicts it in the ini file: a bank that audits are
+    held against, and one that is written.
+    """
+    command_line = {key: getattr(config.option, f"repro_{key}") for key in PATHS}
+    asked = {key: path for key, path in command_line.items() if path is not None}
+    ini = {key: path for key in PATHS if (path := config.getini(f"repro_{key}"))}
+    if "bank" in asked:
+        ini = {key: path for key, path in ini.items() if key not in ("save_bank", "compare")}
+    elif "save_bank" in asked or "compare" in asked:
+        ini.pop("bank", None)
+    return {**ini, **asked}
+
+
+def path_of(config: Any, key: str) -> Path | None:
+    """Where one of these files is, from the folder pytest was called in."""
+    path = paths(config).get(key)
     return None if path is None else config.invocation_params.dir / path
+
+
+class Planning(NamedTuple):
+    """What ``--repro-plan`` was asked for: a half-width to reach, and results that tell the spread of runs."""
+
+    half_width: float
+    pilot: ResultsFile | None = None
+
+
+def about_plan(config: Any) -> bool:
+    """Whether the command line says anything of a plan."""
+    keys = ("plan", "half_width", "pilot")
+    return any(getattr(config.option, f"repro_{key}") is not None for key in keys)
+
+
+def planning_of(config: Any) -> Planning | None:
+    """What ``--repro-plan`` was asked for; None without it.
+
+    Raises
+    ------
+    OptionError, DataError
+        For an impossible half-width, a pilot that can't be read, or either where nothing is planned.
+    """
+    if not config.option.repro_plan:
+        for option in ("half_width", "pilot"):
+            value = getattr(config.option, f"repro_{option}")
+            if value is not None:
+                from pytest_reprotest.errors import OptionError
+                from pytest_reprotest.options import COMMAND_LINE, spelled
+
+                told = spelled(COMMAND_LINE, option, value)
+                raise OptionError(f"{told} is for a plan; add --repro-plan, or leave it out")
+        return None
+    from pytest_reprotest.results_file import read_results
+
+    path = path_of(config, "pilot")
+    return Planning(_half_width(config), None if path is None else read_results(path))
+
+
+def _half_width(config: Any) -> float:
+    from pytest_reprotest.errors import OptionError
+    from pytest_reprotest.options import COMMAND_LINE, INI, spelled
+    from pytest_reprotest.readers import HALF_WIDTH, read_half_width
+
+    command_line, ini = config.option.repro_half_width, config.getini("repro_half_width")
+    for origin, value in ((COMMAND_LINE, command_line), (INI, ini)):
+        if value not in (None, ""):
+            try:
+                return read_half_width(value)
+            except OptionError as error:
+                raise OptionError(f"{spelled(origin, 'half_width', value)}: {error}") from None
+    return HALF_WIDTH
 
 
 def header(config: Any, count: int) -> str:
     """What ``count`` audited tests run under, to be copied to another command line."""
     command_line, ini = given(config)
-    return (
-        f"reproducibility: {_command_line({'seed': 0, **ini, **command_line})} "
-        f"({count} audited test{'s' * (count > 1)})"
-    )
+    wanted = {"seed": 0, **ini, **command_line, **_references(config)}
+    if "bank" in wanted:
+        wanted.pop("runs", None)
+    return f"reproducibility: {_command_line(wanted)} ({count} audited test{'s' * (count > 1)})"
 
 
 def rerun_command(config: Any, nodeid: str, options: Options) -> str:
@@ -97,9 +168,15 @@ def rerun_command(config: Any, nodeid: str, options: Options) -> str:
     import shlex
 
     command_line, _ = given(config)
-    wanted = {**command_line, "runs": options.runs, "seed": options.seed}
+    references = _references(config)
+    key = "bank_runs" if "bank" in references else "runs"
+    wanted = {**command_line, **references, key: getattr(options, key), "seed": options.seed}
     wanted.pop("regularizers", None)
     return f"pytest {shlex.quote(nodeid)} {_command_line(wanted)}"
+
+
+def _references(config: Any) -> dict[str, str]:
+    return {key: path for key, path in paths(config).items() if key in ("bank", "compare")}
 
 
 def _command_line(wanted: Mapping[str, Any]) -> str:

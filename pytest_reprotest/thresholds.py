@@ -1,85 +1,35 @@
-"""Thresholds: what a regularizer's estimates are held against."""
+"""Thresholds as they were set: which limits hold for which regularizer."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_reprotest.errors import OptionError, did_you_mean
+from pytest_reprotest.kinds import DEFAULT_TOLERANCES, KINDS, THRESHOLDS, TOLERANCES, Kind
+
+__all__ = [
+    "DEFAULT_TOLERANCES",
+    "KINDS",
+    "THRESHOLDS",
+    "TOLERANCES",
+    "Bounds",
+    "Kind",
+    "Limit",
+    "Threshold",
+    "check_task",
+    "read_threshold",
+    "tolerance_limits",
+]
 
 Threshold = float | Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of threshold.
-
-    Attributes
-    ----------
-    metric : str
-        The statistic it bounds, as messages name it.
-    short : str
-        The same in the table.
-    upper : bool
-        From which side.
-    field : str
-        Where a Summary has the statistic.
-    lowest, highest : float
-        What values can bind.
-    """
-
-    metric: str
-    short: str
-    upper: bool
-    field: str = ""
-    lowest: float = 0.0
-    highest: float = 1.0
-
-    def holds(self, value: float, limit: float) -> bool:
-        """Whether a statistic is within the limit; equality is."""
-        return value <= limit if self.upper else value >= limit
-
-    def tighter(self, first: float, second: float) -> float:
-        """The stricter of two limits."""
-        return min(first, second) if self.upper else max(first, second)
-
-
-THRESHOLDS: dict[str, Kind] = {
-    "max_prediction_difference": Kind(
-        "prediction_difference", "PD", upper=True, field="prediction_difference"
-    ),
-    "min_effective_accuracy": Kind(
-        "effective_accuracy", "ETA", upper=False, field="effective_score", lowest=-1.0
-    ),
-    "min_accuracy": Kind("accuracy", "acc", upper=False, field="score"),
-    "max_accuracy_std": Kind("accuracy_std", "acc SD", upper=True, field="score_std"),
-}
-"""What an audit is held against."""
-
-TOLERANCES: dict[str, Kind] = {
-    "max_accuracy_drop": Kind("accuracy_drop", "acc drop", upper=True),
-    "max_effective_accuracy_drop": Kind("effective_accuracy_drop", "ETA drop", upper=True),
-    "max_prediction_difference_increase": Kind(
-        "prediction_difference_increase", "PD rise", upper=True
-    ),
-    "max_negative_flip_excess": Kind("negative_flip_excess", "neg. flips", upper=True),
-}
-"""How much worse than a stored audit one may be. Each bounds a worsening; an improvement is negative."""
-
-DEFAULT_TOLERANCES = {
-    "max_accuracy_drop": 0.005,
-    "max_effective_accuracy_drop": 0.01,
-    "max_prediction_difference_increase": 0.005,
-    "max_negative_flip_excess": 0.005,
-}
-
-KINDS = {**THRESHOLDS, **TOLERANCES}
-
-
-@dataclass(frozen=True)
 class Limit:
-    """One threshold as it applies to one regularizer; ``value`` is a fraction of test samples."""
+    """One threshold as it applies to one regularizer; ``value`` is in the unit of its kind."""
 
     name: str
     value: float
@@ -109,15 +59,16 @@ def read_threshold(name: str, value: Any) -> Threshold:
 
 
 def _number(kind: Kind, value: Any) -> float:
-    expected = f"expected a fraction of test samples between {kind.lowest:g} and {kind.highest:g}"
+    expected = f"expected {kind.expected}"
     try:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise OptionError(f"got {value!r} ({type(value).__name__}); {expected}") from None
-    if not kind.lowest <= number <= kind.highest:  # also refuses NaN
-        hint = f" For {number:g}% write {number / 100:g}." if 1.0 < number <= 100.0 else ""
+    if not (kind.lowest <= number <= kind.highest and math.isfinite(number)):  # also refuses NaN
+        percent = kind.highest == 1.0 < number <= 100.0
+        hint = f" For {number:g}% write {number / 100:g}." if percent else ""
         raise OptionError(f"got {value!r}; {expected}.{hint}")
     return number
 
@@ -137,7 +88,9 @@ def check_task(bounds: Bounds, task: str, valid: tuple[str, ...]) -> None:
 
 
 def tolerance_limits(
-    tolerances: Mapping[str, Threshold], regularizer: str = ""
+    tolerances: Mapping[str, Threshold],
+    regularizer: str = "",
+    defaults: Mapping[str, float] = DEFAULT_TOLERANCES,
 ) -> tuple[Limit, ...]:
     """The tolerances that hold for one regularizer; the default where one is not given.
 
@@ -145,9 +98,12 @@ def tolerance_limits(
     ----------
     tolerances : mapping
         Name of ``TOLERANCES`` → a number for all, or a mapping from regularizer to number.
+    defaults : mapping
+        The names that mean something, with their defaults: ``Task.tolerances``.
 
-    >>> [str(limit) for limit in tolerance_limits({"max_accuracy_drop": 0.02})]
-    ['acc drop≤0.02', 'ETA drop≤0.01', 'PD rise≤0.005', 'neg. flips≤0.005']
+    >>> defaults = {"max_accuracy_drop": 0.005, "max_effective_accuracy_drop": 0.01}
+    >>> [str(limit) for limit in tolerance_limits({"max_accuracy_drop": 0.02}, defaults=defaults)]
+    ['acc drop≤0.02', 'ETA drop≤0.01']
     """
     for name in tolerances:
         if name not in TOLERANCES:
@@ -157,7 +113,7 @@ def tolerance_limits(
             )
     return tuple(
         Limit(name, default if value is None else value)
-        for name, default in DEFAULT_TOLERANCES.items()
+        for name, default in defaults.items()
         for value in [_for(tolerances.get(name), regularizer)]
     )
 
@@ -188,17 +144,33 @@ class Bounds:
         >>> bounds.limits("dropout")
         (Limit(name='min_accuracy', value=0.95),)
         """
-        found = []
-        for name, kind in THRESHOLDS.items():
-            standing = _for(self.standing.get(name), regularizer)
-            command = _for(self.command.get(name), regularizer)
-            if standing is None or command is None:
-                value = standing if command is None else command
-            else:
-                value = command if self.command_wins else kind.tighter(standing, command)
-            if value is not None:
-                found.append(Limit(name, value))
-        return tuple(found)
+        found = ((name, self._value(name, regularizer)) for name in THRESHOLDS)
+        return tuple(Limit(name, value) for name, value in found if value is not None)
+
+    def tolerances(self, regularizer: str) -> tuple[Limit, ...]:
+        """How much worse than a stored audit one regularizer may be, as far as it was said.
+
+        >>> [str(limit) for limit in Bounds({"max_accuracy_drop": 0.02}).tolerances("none")]
+        ['acc drop≤0.02']
+        """
+        found = ((name, self._value(name, regularizer)) for name in TOLERANCES)
+        return tuple(Limit(name, value) for name, value in found if value is not None)
+
+    def _value(self, name: str, regularizer: str) -> float | None:
+        standing = _for(self.standing.get(name), regularizer)
+        command = _for(self.command.get(name), regularizer)
+        if standing is None or command is None:
+            return standing if command is None else command
+        return command if self.command_wins else KINDS[name].tighter(standing, command)
+
+    def of_single_runs(self) -> tuple[Bounds, tuple[str, ...]]:
+        """The thresholds that a single run can be held against, and the names of the others that are set."""
+        alone = [name for name, kind in THRESHOLDS.items() if not kind.needs_pairs]
+        standing, command = (
+            {name: given.get(name) for name in alone} for given in (self.standing, self.command)
+        )
+        others = tuple(name for name in THRESHOLDS if name not in alone and self.any(name))
+        return Bounds(standing, command, self.command_wins), others
 
     def any(self, name: str) -> bool:
         """Whether a threshold is set for any regularizer."""
@@ -214,7 +186,7 @@ class Bounds:
 
     def kept(self) -> tuple[str, ...]:
         """The thresholds whose number on the command line has no effect."""
-        return tuple(name for name in THRESHOLDS if "" in self._stricter(name))
+        return tuple(name for name in KINDS if "" in self._stricter(name))
 
     def not_loosened(self) -> tuple[str, ...]:
         """A sentence for each threshold that the command line asked to loosen and could not."""
@@ -225,7 +197,7 @@ class Bounds:
                 for regularizer, value in stricter.items()
             )
             + ", which stands; --repro-report-only reports against it without failing."
-            for name in THRESHOLDS
+            for name in KINDS
             if (stricter := self._stricter(name))
         )
 
@@ -235,7 +207,7 @@ class Bounds:
         if standing is None or not isinstance(command, float) or self.command_wins:
             return {}
         numbers = standing if isinstance(standing, Mapping) else {"": standing}
-        tighter = THRESHOLDS[name].tighter
+        tighter = KINDS[name].tighter
         return {key: value for key, value in numbers.items() if tighter(value, command) != command}
 
 

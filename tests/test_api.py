@@ -227,7 +227,7 @@ def test_a_registry_of_one_s_own():
         (
             {"run": 3},
             OptionError,
-            "unknown training setting 'run'; expected any of train, test, epochs",
+            "unknown training setting 'run'; expected any of train, test, task, tolerance, score, epochs",
         ),
         ({"run": 3}, OptionError, "Did you mean 'runs'?"),
         ({"epoch": 3}, OptionError, "Did you mean 'epochs'?"),

@@ -240,7 +240,8 @@ def test_two_runs_can_be_compared_by_their_estimates_only():
             {"tolerances": {"max_acuracy_drop": 0.1}},
             "unknown tolerance 'max_acuracy_drop'; expected any of max_accuracy_drop, "
             "max_effective_accuracy_drop, max_prediction_difference_increase, "
-            "max_negative_flip_excess. Did you mean 'max_accuracy_drop'?",
+            "max_negative_flip_excess, max_r2_drop, max_effective_r2_drop, max_mae_increase. Did you mean "
+            "'max_accuracy_drop'?",
         ),
     ],
 )

@@ -28,14 +28,17 @@ def test_no_option_is_listed_twice():
         "min_effective_accuracy",
         "report_only",
         "json",
+        "half_width",
+        "pilot",
     ],
 )
 def test_every_promised_option_has_an_ini_twin(key):
     assert next(flag for flag in FLAGS if flag.key == key).ini
 
 
-def test_listing_is_no_setting():
-    assert not next(flag for flag in FLAGS if flag.key == "list").ini
+@pytest.mark.parametrize("key", ["list", "plan"])
+def test_what_a_session_does_in_place_of_auditing_is_no_setting(key):
+    assert not next(flag for flag in FLAGS if flag.key == key).ini
 
 
 @pytest.mark.parametrize("flag", FLAGS, ids=KEYS)
@@ -46,5 +49,5 @@ def test_every_option_says_what_it_does(flag):
 
 
 def test_every_switch_is_one_of_the_audit_or_of_the_session():
-    assert {flag.key for flag in FLAGS if flag.metavar is None} <= {"report_only", "list"}
+    assert {flag.key for flag in FLAGS if flag.metavar is None} <= {"report_only", "list", "plan"}
     assert "report_only" in READERS

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
-from pytest_reprotest import options
+from pytest_reprotest import options, readers
 from pytest_reprotest.errors import OptionError
 from pytest_reprotest.options import CALL, COMMAND_LINE, INI, MARKER, resolve
 from pytest_reprotest.regularizers import by_hand, weight_decay
 from pytest_reprotest.seeds import SOURCES
+from pytest_reprotest.statistics import CONFIDENCE
+from pytest_reprotest.statistics.permutation import MIN_RUNS
+from pytest_reprotest.statistics.sequential import Decision
 
 # --- reading values -----------------------------------------------------------------------------
 
@@ -36,6 +39,11 @@ from pytest_reprotest.seeds import SOURCES
         ("report_only", "off", False),
         ("report_only", True, True),
         ("min_accuracy", {"none": "0.5"}, {"none": 0.5}),
+        ("decision", "confidence", "confidence"),
+        ("confidence", "0.99", 0.99),
+        ("max_runs", "20", 20),
+        ("on_inconclusive", "skip", "skip"),
+        ("compat", "study", "study"),
     ],
 )
 def test_values_are_read(key, value, read):
@@ -72,6 +80,17 @@ def test_values_are_read(key, value, read):
         ("baseline", 3, "got 3; expected the name of a regularizer"),
         ("report_only", "maybe", "got 'maybe'; expected true or false"),
         ("max_prediction_difference", 6, "For 6% write 0.06."),
+        ("decision", "sure", "got 'sure'; expected point, confidence."),
+        ("decision", "confidnce", "Did you mean 'confidence'?"),
+        ("confidence", 0.5, "got 0.5; expected a number above 0.5 and below 1, such as 0.95."),
+        ("confidence", "95", "For 95% write 0.95."),
+        ("confidence", "nan", "got 'nan'; expected a number above 0.5 and below 1"),
+        ("confidence", True, "got True (bool); expected a number above 0.5"),
+        ("confidence", "high", "got 'high' (str); expected a number above 0.5"),
+        ("max_runs", 2, "got 2; expected at least 3 runs: fewer have no interval"),
+        ("max_runs", "many", "got 'many'; expected an integer"),
+        ("on_inconclusive", "ignore", "got 'ignore'; expected fail, pass, skip."),
+        ("compat", "paper", "got 'paper'; expected study."),
     ],
 )
 def test_impossible_values_are_refused_as_the_user_wrote_them(key, value, message):
@@ -229,3 +248,78 @@ def test_a_marker_s_objects_stay_known_whatever_the_command_line_picks():
     found = resolve({"regularizers": "mixup"}, {"regularizers": ["none", by_hand("mixup")]})
     assert found.regularizers == ("mixup",)
     assert found.offered == (by_hand("mixup"),)
+
+
+# --- decisions ----------------------------------------------------------------------------------
+
+
+def test_the_constants_of_the_statistics_stand_here_too():
+    assert (readers.CONFIDENCE, readers.MIN_RUNS) == (CONFIDENCE, MIN_RUNS)
+
+
+def test_a_point_decision_looks_once():
+    found = resolve(marker={"runs": 4})
+    assert (found.looks, found.rule) == ((4,), Decision())
+
+
+def test_a_decision_with_confidence_looks_as_planned():
+    found = resolve(marker={"runs": 3, "decision": "confidence", "confidence": 0.9, "max_runs": 10})
+    assert found.looks == (3, 5, 8, 10)
+    assert found.rule == Decision("confidence", 0.9, (3, 5, 8, 10))
+
+
+def test_a_command_line_is_for_those_tests_that_decide_with_confidence_and_says_so_to_others():
+    command_line = {"max_runs": "20"}
+    assert resolve(command_line, {"decision": "confidence"}).without_effect() == ()
+    found = resolve(command_line, {"runs": 4})
+    assert found.looks == (4,)
+    assert found.without_effect() == (
+        "--repro-max-runs=20 has no effect here: runs are added, and bounds held, where the decision is "
+        "made with confidence; set decision='confidence' (--repro-decision=confidence) too",
+    )
+
+
+def test_without_max_runs_there_is_one_look():
+    found = resolve(marker={"runs": 7, "decision": "confidence"})
+    assert found.rule == Decision("confidence", 0.95, (7,))
+
+
+def test_an_ini_file_may_say_max_runs_for_those_tests_that_decide_with_confidence():
+    assert resolve(marker={"runs": 4}, ini={"max_runs": "20"}).looks == (4,)
+    sure = resolve(marker={"runs": 4, "decision": "confidence"}, ini={"max_runs": "20"})
+    assert sure.looks == (4, 5, 8, 12, 20)
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (
+            {"marker": {"max_runs": 10}},
+            "reproducibility(max_runs=10): runs are added, and bounds held, where the decision is made with "
+            "confidence; set decision='confidence' (--repro-decision=confidence) too",
+        ),
+        (
+            {"command_line": {"confidence": "0.9", "decision": "point"}},
+            "--repro-confidence=0.9: runs are added, and bounds held, where the decision is made with confidence; "
+            "set decision='confidence' (--repro-decision=confidence) too",
+        ),
+        (
+            {"command_line": {"runs": "2"}, "marker": {"decision": "confidence"}},
+            "reproducibility(decision='confidence'): --repro-runs=2 gives no interval; expected at least 3 runs",
+        ),
+        (
+            {"call": {"decision": "confidence", "runs": 12, "max_runs": 10}},
+            "max_runs=10 is below runs=12; expected at least as many. Raise it, or leave it out to train a fixed "
+            "number of runs",
+        ),
+        (
+            {"marker": {"decision": "confidence", "max_accuracy_std": 0.1}},
+            "reproducibility(decision='confidence'): max_accuracy_std has no bound whose error rate is known, so it "
+            "can't be decided with confidence. Leave it out, or decide by the estimate: decision='point'",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(sources, message):
+    with pytest.raises(OptionError) as refusal:
+        resolve(**sources)
+    assert str(refusal.value) == message

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,7 +142,15 @@ def test_perfect_limits_and_other_metrics():
 @pytest.mark.parametrize(
     ("n_runs", "n_regularizers", "says"),
     [
-        (2, 0, ["2 runs give no interval of the prediction difference; 3 runs do"]),
+        (2, 0, []),
+        (
+            2,
+            1,
+            [
+                "2 runs can't show that a regularizer changes the prediction difference: the smallest "
+                "p-value is 0.33, and the level is 0.05; 4 runs can"
+            ],
+        ),
         (
             3,
             1,
@@ -175,23 +184,74 @@ def test_too_few_runs_for_the_regularizers(n_runs, n_regularizers, says):
     assert list(warnings_of(n_runs, n_regularizers)) == says
 
 
+@pytest.mark.parametrize("asked", [PD, ETA])
+def test_two_runs_and_a_limit_on_pairs(asked):
+    told = "2 runs give no interval of the prediction difference; 3 runs do"
+    assert warnings_of(2, 0, [asked], 360) == (told,)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "accuracy_std"])
+def test_a_limit_on_single_runs_asks_nothing_of_pairs(metric):
+    assert warnings_of(2, 0, [Asked("min", metric, 0.9)], 360) == ()
+
+
 def test_a_limit_that_a_pilot_is_too_close_to():
-    pilot = {"prediction_difference": Pilot(0.031, 0.01)}
-    assert warnings_of(5, 1, [PD], 360, pilot) == (
+    asked = replace(PD, pilot=Pilot(0.031, 0.01))
+    assert warnings_of(5, 1, [asked], 360) == (
         "max_prediction_difference=0.04 is 0.009 from the 0.0310 of the pilot, and 5 runs give ±0.012: "
         "the interval will hold both; with 8 runs it does not",
     )
-    assert warnings_of(8, 1, [PD], 360, pilot) == ()
+    assert warnings_of(8, 1, [asked], 360) == ()
 
 
 def test_a_limit_that_a_pilot_meets_exactly_can_never_be_decided():
-    (told,) = warnings_of(5, 1, [PD], 360, {"prediction_difference": Pilot(0.04, 0.01)})
+    (told,) = warnings_of(5, 1, [replace(PD, pilot=Pilot(0.04, 0.01))], 360)
     assert told.endswith("the interval will hold both")
 
 
 def test_a_pilot_without_an_interval_says_nothing():
-    pilot = {"prediction_difference": Pilot(0.031, math.nan)}
-    assert warnings_of(3, 0, [PD], 360, pilot) == warnings_of(3, 0, [PD], 360)
+    assert warnings_of(3, 0, [replace(PD, pilot=Pilot(0.031, math.nan))], 360) == ()
+
+
+def test_of_several_limits_the_worst_is_named_once():
+    limits = {"none": 0.03, "dropout": 0.01, "adam": 0.02, "momentum": 0.5}
+    asked = [replace(PD, value=value, regularizer=label) for label, value in limits.items()]
+    assert warnings_of(3, 0, asked, 360) == (
+        "max_prediction_difference=0.01 for 'dropout', the worst of 3 such, allows 0.01, and 3 runs over "
+        "360 test samples typically give an interval that is wider there, ±0.011; with 6 runs it is "
+        "narrower",
+    )
+
+
+def test_the_only_limit_out_of_reach_is_named_without_a_count():
+    asked = [
+        replace(PD, value=0.02, regularizer="dropout"),
+        replace(PD, value=0.5, regularizer="none"),
+    ]
+    (told,) = warnings_of(3, 0, asked, 360)
+    assert told.startswith("max_prediction_difference=0.02 for 'dropout' allows 0.02, and 3 runs ")
+
+
+def test_one_limit_for_all_regularizers_names_none():
+    asked = [replace(PD, regularizer=label) for label in ("none", "dropout")]
+    assert warnings_of(3, 0, asked, 360) == warnings_of(3, 0, [PD], 360)
+
+
+def test_of_several_pilots_the_one_closest_to_its_limit_is_named():
+    asked = [
+        replace(PD, regularizer=label, pilot=Pilot(value, 0.01))
+        for label, value in (("none", 0.031), ("dropout", 0.035), ("adam", 0.01))
+    ]
+    (told,) = warnings_of(5, 0, asked, 360)
+    assert told.startswith(
+        "max_prediction_difference=0.04 for 'dropout', the worst of 2 such, is 0.005 from the 0.0350"
+    )
+
+
+def test_limits_of_two_kinds_have_a_sentence_each():
+    eta = replace(ETA, value=0.99)
+    told = warnings_of(3, 0, [PD, eta], 360)
+    assert [sentence.split("=")[0] for sentence in told] == [PD.name, ETA.name]
 
 
 def test_a_limit_narrower_than_the_interval_that_is_typical():

@@ -93,6 +93,17 @@ def test_the_regularizer_of_ones_own_is_listed_and_audited(readme_project):
     result.stdout.fnmatch_lines(["*label_smoothing(0.2)*2*pass*"])
 
 
+def test_the_regression_runs(readme_project):
+    readme_project.runpytest_inprocess("test_numbers.py").assert_outcomes(passed=1)
+
+
+def test_the_page_on_tasks_prints_what_it_says(capsys):
+    page = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+    exec(code_blocks(page)["a script"], {})
+
+    assert f"This prints `{capsys.readouterr().out.strip()}`" in page
+
+
 def test_the_script_runs_and_prints_what_it_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 

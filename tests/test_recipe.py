@@ -88,7 +88,10 @@ def test_no_schedule_exceeds_the_rate_or_goes_below_zero(schedule):
         ),
         ({"optimizer": "adm"}, "or a callable. Did you mean 'adam'?"),
         ({"optimizer": None}, "optimizer=None; expected one of sgd"),
-        ({"loss": "mse"}, "loss='mse'; expected one of cross_entropy, nll_loss, or a callable."),
+        (
+            {"loss": "mae"},
+            "loss='mae'; expected one of cross_entropy, nll_loss, mse, l1, bce_with_logits, or a callable.",
+        ),
         ({"schedule": "cosin"}, "Did you mean 'cosine'?"),
         ({"schedule": 3}, "schedule=3; expected one of constant, linear, cosine"),
         (

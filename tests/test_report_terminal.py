@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from pytest_reprotest.api import audit_predictions
+from pytest_reprotest.joined import group
 from pytest_reprotest.registry import BUILT_IN
-from pytest_reprotest.report.rows import Audited, figure, group, verdict_word
+from pytest_reprotest.report.rows import Audited, figure, score_figure, verdict_word
 from pytest_reprotest.report.table import columns, fold, wrap
 from pytest_reprotest.report.terminal import Line, explain, render
 from pytest_reprotest.result import NO_SUMMARY, RegularizerResult
@@ -100,29 +101,32 @@ THRESHOLDS = {"max_prediction_difference": 0.25, "min_effective_accuracy": 0.875
 
 def test_the_table_has_a_row_for_each_regularizer():
     assert texts(rendered(audited(**THRESHOLDS), width=120)) == [
-        "test, regularizer  runs  accuracy      PD            ETA           PD/error    thresholds         "
-        "verdict",
-        "-----------------  ----  ------------  ------------  ------------  ----------  -----------------  "
-        "-------",
+        "test, regularizer  runs  accuracy      PD              ETA           PD/error    "
+        "thresholds         verdict",
+        "-----------------  ----  ------------  --------------  ------------  ----------  "
+        "-----------------  -------",
         TEST,
-        "  none (baseline)     3  1.000 ±0.000  0.000 ±0.000  1.000 ±0.000  -           "
+        "  none (baseline)     3  1.000 ±0.000  0.000 ±0.000    1.000 ±0.000  -           "
         "PD≤0.25 ETA≥0.875  pass",
-        "  dropout             3  0.800 ±0.000  0.400 ±0.000  0.400 ±0.000  2.00 ±0.00  "
+        "  dropout             3  0.800 ±0.000  0.400 ±0.000 ~  0.400 ±0.000  2.00 ±0.00  "
         "PD≤0.25 ETA≥0.875  fail",
         "PD: fraction of test samples on which two runs differ. ETA: accuracy - PD. ±: 95% over runs.",
+        "PD < lower, > higher, ~ undecided against the baseline (permutation of runs, 5% after Holm).",
     ]
 
 
 def test_at_80_columns_the_thresholds_stand_under_the_test():
     assert texts(rendered(audited(**THRESHOLDS), width=80)) == [
-        "test, regularizer  runs  accuracy  PD            ETA    PD/error  verdict",
-        "-----------------  ----  --------  ------------  -----  --------  -------",
+        "test, regularizer  runs  accuracy  PD              ETA    PD/error  verdict",
+        "-----------------  ----  --------  --------------  -----  --------  -------",
         TEST,
         "  thresholds: PD≤0.25 ETA≥0.875",
-        "  none                3  1.000     0.000 ±0.000  1.000  -         pass",
-        "  dropout             3  0.800     0.400 ±0.000  0.400  2.00      fail",
+        "  none                3  1.000     0.000 ±0.000    1.000  -         pass",
+        "  dropout             3  0.800     0.400 ±0.000 ~  0.400  2.00      fail",
         "PD: fraction of test samples on which two runs differ. ETA: accuracy - PD. ±:",
         "  95% over runs.",
+        "PD < lower, > higher, ~ undecided against the baseline (permutation of runs, 5%",
+        "  after Holm).",
     ]
 
 
@@ -320,10 +324,14 @@ def test_what_does_not_fit_has_a_row_and_a_reason():
 
 def test_verbose_shows_the_spread_and_more_so_the_pairs():
     result = replace(audited(), settings={"engine": "stacked"})
-    spread = f"{TEST}: dropout: SD of accuracy 0.0000, 0.0 s of training, engine stacked"
-    assert spread in texts(rendered(result, verbosity=1))
-    pairs = f"{TEST}: dropout: SD of accuracy 0.0000, PD of pairs 0.4000 to 0.4000, 0.0 s of"
-    assert any(text.startswith(pairs) for text in texts(rendered(result, width=120, verbosity=2)))
+    spread = (
+        f"{TEST}: dropout: SD of accuracy 0.0000, ambiguity 0.6000, discrepancy 0.4000, PD by class, largest "
+        "first: 0 0.400, 1 0.400, samples that flip most: 0, 1, 2, 3, 4, 5, 0.0 s of training, engine stacked"
+    )
+    assert spread in texts(rendered(result, width=250, verbosity=1))
+    pairs = f"{TEST}: dropout: SD of accuracy 0.0000, ambiguity 0.6000, discrepancy 0.4000, PD of pairs "
+    found = texts(rendered(result, width=250, verbosity=2))
+    assert any(text.startswith(f"{pairs}0.4000 to 0.4000, PD by class") for text in found)
     assert not any("SD of" in text for text in texts(rendered(result)))
 
 
@@ -361,7 +369,7 @@ def test_nothing_that_varies_is_told_in_a_word():
 def test_an_audit_without_a_name_says_the_same_without_it():
     found = texts(rendered(audited(name=""), verbosity=2))
     assert "baseline = none (default)" in found
-    assert any(text.startswith("dropout: SD of accuracy 0.0000, PD of") for text in found)
+    assert any(text.startswith("dropout: SD of accuracy 0.0000, ambiguity") for text in found)
     assert not any("engine" in text for text in found)
 
 
@@ -440,3 +448,88 @@ def test_a_failure_s_message_fits_100_columns(labels):
     message = explain(noisy(labels), "pytest")
     wide = [line for line in message.splitlines() if len(line) > 100]
     assert all("::" in line for line in wide), wide
+
+
+# --- tasks --------------------------------------------------------------------------------------
+
+
+def numbers(scale=1.0, **settings):
+    """Three runs of a regression, of which one is off by one step on one sample."""
+    y_true = np.arange(5.0)
+    runs = np.tile(y_true, (3, 1))
+    runs[0, 0] = 1.0
+    return audit_predictions(
+        {"none": scale * runs},
+        scale * y_true,
+        name=TEST,
+        task="regression",
+        tolerance=0.5 * scale,
+        **settings,
+    )
+
+
+def test_tables_of_tasks_have_headings_of_their_own_and_an_empty_line_between():
+    lines = texts(rendered(audited(), numbers(min_r2=0.5), numbers(score="mae"), width=100))
+    headings = [line.split() for line in lines if line.startswith("test, regularizer")]
+    assert headings == [
+        [
+            "test,",
+            "regularizer",
+            "runs",
+            "accuracy",
+            "PD",
+            "ETA",
+            "PD/error",
+            "thresholds",
+            "verdict",
+        ],
+        ["test,", "regularizer", "runs", "R²", "PD", "eff.", "R²", "thresholds", "verdict"],
+        ["test,", "regularizer", "runs", "MAE", "PD", "thresholds", "verdict"],
+    ]
+    assert lines.count("") == 2
+    assert lines[0].startswith("test, regularizer")
+    assert lines[-1] != ""
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_tables_of_tasks_fit_into_the_terminal(width):
+    lines = texts(rendered(audited(), numbers(min_r2=0.5), numbers(score="mae"), width=width))
+    assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize(
+    ("scale", "cell"),
+    [
+        (1.0, "0.0667 ±0.2868"),
+        (1000.0, "66.7 ±286.8"),
+        (1e6, "66667 ±286844"),
+        (1e-3, "0.0000667 ±0.0002868"),
+    ],
+)
+def test_an_error_has_three_significant_digits(scale, cell):
+    found = numbers(scale, score="mae")["none"]
+    assert score_figure(found) == cell
+    assert score_figure(found, interval=False) == cell.split()[0]
+
+
+def test_an_interval_that_is_narrow_brings_its_digits():
+    found = numbers(score="mae")["none"]
+    narrow = replace(found.summary, score=Estimate(210.34, 210.21, 210.47))
+    assert score_figure(replace(found, summary=narrow)) == "210.3 ±0.1"
+
+
+def test_a_comparison_of_errors_is_told_in_their_unit():
+    rng = np.random.default_rng(0)
+    y_true = rng.normal(size=40)
+    runs = y_true + 0.1 * rng.normal(size=(6, 40))
+    result = audit_predictions(
+        {"none": runs, "dropout": runs + 2.0},
+        y_true,
+        task="regression",
+        tolerance=0.5,
+        score="mae",
+    )
+    (line,) = [
+        line for line in texts(rendered(result, verbosity=1, width=500)) if "inferior" in line
+    ]
+    assert "; MAE inferior by more than 0.5: +1.9" in line

@@ -23,18 +23,37 @@ def test_a_number_is_read_in_every_spelling(value):
     assert read_threshold("max_prediction_difference", value) == 0.25
 
 
-@pytest.mark.parametrize("name", THRESHOLDS)
-def test_the_ends_of_the_range_are_allowed(name):
-    lowest = THRESHOLDS[name].lowest
-    assert read_threshold(name, lowest) == lowest
-    assert read_threshold(name, 1) == 1.0
+@pytest.mark.parametrize("name", KINDS)
+def test_the_finite_ends_of_the_range_are_allowed_and_infinity_is_not(name):
+    for end in (KINDS[name].lowest, KINDS[name].highest):
+        if math.isfinite(end):
+            assert read_threshold(name, end) == end
+        else:
+            with pytest.raises(OptionError, match=f"got {end}; expected a finite number"):
+                read_threshold(name, end)
 
 
-def test_effective_accuracy_may_be_bounded_below_zero_and_nothing_else():
-    assert read_threshold("min_effective_accuracy", -0.5) == -0.5
-    for name in set(THRESHOLDS) - {"min_effective_accuracy"}:
-        with pytest.raises(OptionError, match="a fraction of test samples between 0 and 1"):
+def test_effective_accuracy_and_r2_may_be_bounded_below_zero_and_nothing_else():
+    below = {"min_effective_accuracy", "min_r2", "min_effective_r2"}
+    for name in below:
+        assert read_threshold(name, -0.5) == -0.5
+    for name in set(KINDS) - below:
+        with pytest.raises(OptionError) as error:
             read_threshold(name, -0.5)
+        assert str(error.value) == f"got -0.5; expected {KINDS[name].expected}."
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("min_effective_accuracy", "a fraction of test samples between -1 and 1"),
+        ("min_effective_r2", "a finite number of at most 1"),
+        ("max_mae", "a finite number in the target's units, of at least 0"),
+        ("max_r2_drop", "a finite number of at least 0"),
+    ],
+)
+def test_a_kind_says_what_it_expects(name, expected):
+    assert KINDS[name].expected == expected
 
 
 def test_a_mapping_is_read_number_by_number():
@@ -96,7 +115,7 @@ def test_limits_are_short_in_the_table():
 def test_tolerances_are_kinds_beside_the_thresholds():
     assert set(KINDS) == set(THRESHOLDS) | set(TOLERANCES)
     assert not set(THRESHOLDS) & set(TOLERANCES)
-    assert set(DEFAULT_TOLERANCES) == set(TOLERANCES)
+    assert set(TOLERANCES) - set(DEFAULT_TOLERANCES) == {"max_mae_increase"}
     for name, kind in TOLERANCES.items():
         assert Limit(name, 0.1).kind is kind
         assert kind.upper
@@ -121,6 +140,36 @@ def test_an_unknown_tolerance_is_refused_with_the_closest():
         OptionError, match=r"unknown tolerance 'max_accuracy_dorp'; .* Did you mean"
     ):
         tolerance_limits({"max_accuracy_dorp": 0.1})
+
+
+def test_tolerances_that_were_said_are_those_of_marker_and_command_line():
+    bounds = Bounds(
+        {"max_accuracy_drop": {"dropout": 0.1}, "max_negative_flip_excess": 0.1},
+        {"max_negative_flip_excess": 0.02, "max_effective_accuracy_drop": 0.3},
+    )
+    told = {limit.name: limit.value for limit in bounds.tolerances("none")}
+    assert told == {"max_effective_accuracy_drop": 0.3, "max_negative_flip_excess": 0.02}
+    assert bounds.tolerances("dropout")[0] == Limit("max_accuracy_drop", 0.1)
+    assert bounds.limits("dropout") == ()
+
+
+def test_a_command_line_that_would_loosen_a_tolerance_is_told():
+    bounds = Bounds({"max_accuracy_drop": 0.1}, {"max_accuracy_drop": 0.2})
+    assert bounds.kept() == ("max_accuracy_drop",)
+    (sentence,) = bounds.not_loosened()
+    assert sentence.startswith(
+        "--repro-max-accuracy-drop=0.2 is looser than the marker's 0.1, which"
+    )
+
+
+def test_a_single_run_has_a_score_and_nothing_that_takes_pairs():
+    bounds = Bounds(
+        {"max_prediction_difference": 0.1, "min_accuracy": 0.9, "max_accuracy_drop": 0.1},
+        {"min_effective_accuracy": 0.5},
+    )
+    alone, others = bounds.of_single_runs()
+    assert alone.limits("none") == (Limit("min_accuracy", 0.9),)
+    assert others == ("max_prediction_difference", "min_effective_accuracy")
 
 
 # --- marker and command line --------------------------------------------------------------------

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from pytest_reprotest.statistics import Estimate, summarize
+from pytest_reprotest.statistics.sequential import Decision
 from pytest_reprotest.tasks import CLASSIFICATION
 from pytest_reprotest.thresholds import THRESHOLDS, Limit
 from pytest_reprotest.verdict import Verdict, breach, broken, describe, judge
@@ -127,8 +128,111 @@ def test_a_constant_run_of_another_class_than_the_only_one_is_not_right():
 
 
 def test_one_sample_is_always_predicted_as_one_class():
-    assert CLASSIFICATION.guard(CLASSIFICATION.stack([np.array([2]), np.array([1])]), np.array([1])) == ()
+    assert (
+        CLASSIFICATION.guard(CLASSIFICATION.stack([np.array([2]), np.array([1])]), np.array([1]))
+        == ()
+    )
 
 
 def test_a_broken_verdict_keeps_every_reason():
     assert broken("first", "second") == Verdict("fail", ("first", "second"), broken=True)
+
+
+# --- decisions with confidence ------------------------------------------------------------------
+
+SURE = Decision("confidence", 0.95)
+
+
+def summary_at(value, half_width, n_runs, field="prediction_difference"):
+    """A summary whose one statistic has a 95% interval of that half-width."""
+    estimate = Estimate(value, value - half_width, value + half_width)
+    return replace(summary_of(np.array(RUNS), TRUTH), **{field: estimate})
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [(0.010, "pass"), (0.049, "inconclusive"), (0.055, "inconclusive"), (0.09, "fail")],
+)
+def test_a_decision_with_confidence_has_three_sides(value, status):
+    limits = [Limit("max_prediction_difference", 0.05)]
+    assert judge(summary_at(value, 0.01, 10), limits, SURE, 10).status == status
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [(0.95, "pass"), (0.901, "inconclusive"), (0.899, "inconclusive"), (0.85, "fail")],
+)
+def test_of_a_lower_limit_the_sides_are_the_other_way_round(value, status):
+    summary = summary_at(value, 0.01, 10, "effective_score")
+    assert judge(summary, [Limit("min_effective_accuracy", 0.9)], SURE, 10).status == status
+
+
+def test_an_undecided_limit_says_what_would_decide_it():
+    verdict = judge(
+        summary_at(0.04, 0.01, 10), [Limit("max_prediction_difference", 0.045)], SURE, 10
+    )
+    (reason,) = verdict.reasons
+    assert reason.startswith(
+        "prediction_difference 0.0400 [0.0300, 0.0500] can't be told from max_prediction_difference=0.045 with "
+        "10 runs: the truth may be on either side, 0.0319 to "
+    )
+    advised = int(reason.partition("; about ")[2].split()[0])
+    assert reason.endswith(f"; about {advised} runs would decide it, if the estimate holds")
+    assert 20 < advised < 120
+
+
+def test_an_estimate_next_to_its_limit_needs_more_runs_than_anyone_has():
+    limits = [Limit("max_prediction_difference", 0.0401)]
+    (reason,) = judge(summary_at(0.04, 0.01, 10), limits, SURE, 10).reasons
+    assert reason.endswith("; more than 1000 runs would be needed")
+
+
+def test_a_breach_with_confidence_names_the_bound():
+    (reason,) = judge(
+        summary_at(0.09, 0.01, 10), [Limit("max_prediction_difference", 0.05)], SURE, 10
+    ).reasons
+    assert reason == (
+        "prediction_difference 0.0900 [0.0800, 0.1000] is above max_prediction_difference=0.05, and so is its "
+        "one-sided bound 0.0819"
+    )
+
+
+def test_one_limit_outside_fails_whatever_the_others_are():
+    limits = [Limit("max_prediction_difference", 0.05), Limit("min_effective_accuracy", 0.5)]
+    verdict = judge(summary_at(0.09, 0.01, 10), limits, SURE, 10)
+    assert (verdict.status, len(verdict.reasons)) == ("fail", 1)
+
+
+def test_a_pass_needs_every_limit_inside():
+    summary = summary_at(0.01, 0.01, 10)
+    summary = replace(summary, score=Estimate(0.9, 0.88, 0.92))
+    limits = [Limit("max_prediction_difference", 0.05), Limit("min_accuracy", 0.9)]
+    assert judge(summary, limits, SURE, 10).status == "inconclusive"
+
+
+def test_two_runs_have_no_interval_to_decide_by():
+    summary = summary_of(np.array(RUNS[:2]), TRUTH)
+    (reason,) = judge(summary, [Limit("max_prediction_difference", 0.05)], SURE, 2).reasons
+    assert reason == (
+        "2 runs give prediction_difference 0.2000 no interval, so max_prediction_difference=0.05 can't be decided "
+        "with confidence; 3 runs do"
+    )
+
+
+def test_what_is_not_a_number_fails_with_confidence_too():
+    summary = replace(summary_of(np.array(RUNS), TRUTH), score=Estimate(math.nan))
+    verdict = judge(summary, [Limit("min_accuracy", 0.5)], SURE, 3)
+    assert verdict == Verdict(
+        "fail", ("accuracy is not a number, so min_accuracy=0.5 can't be held",)
+    )
+
+
+def test_without_limits_there_is_nothing_to_decide():
+    assert judge(summary_of(np.array(RUNS), TRUTH), [], SURE, 3) == Verdict("pass")
+
+
+def test_the_more_looks_are_planned_the_more_a_look_takes():
+    limits = [Limit("max_prediction_difference", 0.05)]
+    once, often = SURE, Decision("confidence", 0.95, looks=(10, 20, 30, 50))
+    found = {judge(summary_at(0.058, 0.009, 10), limits, rule, 10).status for rule in (once, often)}
+    assert found == {"fail", "inconclusive"}

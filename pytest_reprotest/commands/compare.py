@@ -24,12 +24,18 @@ _ABOUT = {
     "max_negative_flip_excess": (
         "the fraction that old runs have right and new runs wrong may exceed that among old runs"
     ),
+    "max_r2_drop": "R² of a regression may fall",
+    "max_effective_r2_drop": "Effective R² of a regression may fall",
+    "max_mae_increase": "the mean absolute error of a regression may rise",
 }
 _SHORT = {
     "accuracy": "accuracy",
     "effective_accuracy": "ETA",
     "prediction_difference": "PD",
     "negative_flips": "negative flips",
+    "r2": "R²",
+    "effective_r2": "eff. R²",
+    "mae": "MAE",
 }
 _LEGEND = (
     "change: new - old [95% over the runs of both]. Of negative flips, old is between two old runs, new from",
@@ -81,7 +87,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
             f"--{name.replace('_', '-')}",
             metavar="X",
             type=_fraction(name),
-            help=f"how much {_ABOUT[name]}, a fraction of test samples (default {DEFAULT_TOLERANCES[name]:g})",
+            help=f"how much {_ABOUT[name]}, {TOLERANCES[name].unit.rstrip(',')} (default {_default(name)})",
         )
     parser.add_argument(
         "--decision",
@@ -98,6 +104,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="level of the one-sided bound (default 0.95)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+
+
+def _default(name: str) -> str:
+    default = DEFAULT_TOLERANCES.get(name)
+    return "the regression's tolerance" if default is None else f"{default:g}"
 
 
 def _fraction(name: str) -> Callable[[str], Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_reprotest.report.table import Cell, fold
 from pytest_reprotest.result import AuditResult, RegularizerResult
 from pytest_reprotest.statistics import Estimate
+from pytest_reprotest.tasks import CLASSIFICATION, Names
 
 MARKS = {"better": "<", "worse": ">", "undecided": "~"}
 """How a regularizer's PD compares with the baseline's."""
@@ -32,26 +32,38 @@ class Layout:
     """What the table shows: which statistics with their interval, and whether thresholds have a column."""
 
     intervals: tuple[str, ...]
+    """Any of ``score``, ``effective`` and ``ratio``; prediction difference always has one."""
     thresholds: bool = True
     folded: bool = False
     """Names, thresholds and verdicts may take several lines."""
+    names: Names = CLASSIFICATION.names
 
     @property
     def headings(self) -> list[str]:
         """The first line."""
-        shown = ["test, regularizer", "runs", "accuracy", "PD", "ETA", "PD/error"]
+        names = self.names
+        optional = [name for name in (names.effective_short, names.ratio_short) if name]
+        shown = ["test, regularizer", "runs", names.score_short, "PD", *optional]
         return [*shown, *(["thresholds"] if self.thresholds else []), "verdict"]
 
+    def cells(self, row: Row, name_width: int | None) -> list[Cell]:
+        """The cells of a row, the name in at most ``name_width`` columns."""
+        return row.cells(self, name_width)
 
-LAYOUTS = (
-    Layout(("accuracy", "PD", "ETA", "PD/error")),
-    Layout(("PD", "ETA")),
-    Layout(("PD",)),
-    Layout(("PD",), folded=True),
-    Layout(("PD",), thresholds=False),
-    Layout(("PD",), thresholds=False, folded=True),
+
+_LAYOUTS = (
+    Layout(("score", "effective", "ratio")),
+    Layout(("effective",)),
+    Layout(()),
+    Layout((), folded=True),
+    Layout((), thresholds=False),
+    Layout((), thresholds=False, folded=True),
 )
-"""From rich to poor: the first that fits is taken."""
+
+
+def layouts(names: Names) -> tuple[Layout, ...]:
+    """The tables of a task, from rich to poor: the first that fits is taken."""
+    return tuple(replace(layout, names=names) for layout in _LAYOUTS)
 
 
 def figure(estimate: Estimate, interval: bool = True, digits: int = 3) -> str:
@@ -68,13 +80,26 @@ def figure(estimate: Estimate, interval: bool = True, digits: int = 3) -> str:
     return f"{shown} ±{estimate.half_width:.{digits}f}"
 
 
+def score_figure(found: RegularizerResult, interval: bool = True) -> str:
+    """A score with three decimals; where it has a unit of its own, with three significant digits, and as
+    many as its interval's first.
+    """
+    value, half_width = abs(found.score.value), found.score.half_width if interval else math.nan
+    if found.task.in_points or not 0 < value < math.inf:
+        return figure(found.score, interval)
+    digits = 2 - math.floor(math.log10(value))
+    if half_width > 0:
+        digits = max(digits, min(-math.floor(math.log10(half_width)), digits + 3))
+    return figure(found.score, interval, max(digits, 0))
+
+
 def verdict_word(found: RegularizerResult, audited: Audited) -> str:
     """The last cell: pass, fail, or what the test made of it."""
     status = found.verdict.status
     if found.verdict.broken:
         status_word = "broken"
     elif status == "pass":
-        status_word = "pass" if found.limits else "no limit"
+        status_word = "pass" if found.questioned else "no limit"
     else:
         status_word = f"{status} (report)" if audited.result.report_only else str(status)
     if audited.outcome and (status != "pass" or audited.outcome == "rerun"):
@@ -97,7 +122,7 @@ class Row:
             return NEUTRAL
         if any(self.found is other for other in self.audited.result.failed):
             return BAD
-        if not self.found.limits:
+        if not self.found.questioned:
             return ""
         return GOOD if self.found.verdict.status == "pass" else NEUTRAL
 
@@ -114,19 +139,25 @@ class Row:
         names = [name] if name_width is None else fold(name, name_width, indent="    ")
         found = self.found
         if found is None:
-            blanks = [["-"]] * (5 if layout.thresholds else 4)
+            blanks = [["-"]] * (len(layout.headings) - 3)
             return [names, ["0"], *blanks, _part("does not fit", layout)]
         limits = [str(limit) for limit in found.limits] or ["-"]
         return [
             names,
             [str(found.n_runs)],
-            [figure(found.accuracy, "accuracy" in layout.intervals)],
+            [score_figure(found, "score" in layout.intervals)],
             [figure(found.prediction_difference) + self._mark()],
-            [figure(found.effective_accuracy, "ETA" in layout.intervals)],
-            [figure(found.difference_error_ratio, "PD/error" in layout.intervals, digits=2)],
+            *self._optional(found, layout),
             *([limits if layout.folded else [" ".join(limits)]] if layout.thresholds else []),
             _part(verdict_word(found, self.audited), layout),
         ]
+
+    @staticmethod
+    def _optional(found: RegularizerResult, layout: Layout) -> Iterator[Cell]:
+        if layout.names.effective_short:
+            yield [figure(found.effective_score, "effective" in layout.intervals)]
+        if layout.names.ratio_short:
+            yield [figure(found.difference_error_ratio, "ratio" in layout.intervals, digits=2)]
 
 
 def _part(words: str, layout: Layout) -> Cell:
@@ -139,17 +170,3 @@ def rows(audited: Audited) -> Iterator[Row]:
         yield Row(label, audited, found)
     for label in audited.result.not_applicable:
         yield Row(label, audited, None)
-
-
-def group(name: str, label: str) -> str:
-    """The test's name without the parameter that the fixture ``regularizer`` gave it.
-
-    >>> group("test_a.py::test_mlp[dropout-small]", "dropout"), group("test_a.py::test_mlp[dropout]", "dropout")
-    ('test_a.py::test_mlp[small]', 'test_a.py::test_mlp')
-    """
-    found = re.fullmatch(r"(.*?::[^\[]*)\[(.*)\]( #\d+)?", name, flags=re.DOTALL)
-    if not found:
-        return name
-    stem, parameters, count = found[1], found[2], found[3] or ""
-    kept = f"-{parameters}-".replace(f"-{label}-", "-", 1)[1:-1]
-    return f"{stem}[{kept}]{count}" if kept else f"{stem}{count}"

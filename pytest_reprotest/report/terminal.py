@@ -7,16 +7,26 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_reprotest.report.rows import BAD, LAYOUTS, NEUTRAL, Audited, Layout, Row, group, rows
+from pytest_reprotest.joined import title
+from pytest_reprotest.report.held import (
+    GATE_LEGEND,
+    GateLayout,
+    gated,
+    layouts_of,
+    sentences,
+    what_failed,
+)
+from pytest_reprotest.report.rows import BAD, NEUTRAL, Audited, Layout, Row, rows
 from pytest_reprotest.report.table import columns, wrap
 from pytest_reprotest.result import AuditResult, RegularizerResult
 from pytest_reprotest.statistics import StudyTest, in_words
+from pytest_reprotest.tasks import Names
 from pytest_reprotest.thresholds import THRESHOLDS
 
 HEADING = "bold"
 _OVER_RUNS = "±: 95% over runs."
 _MARKED = (
-    "PD against the baseline: < lower, > higher, ~ undecided (permutation of runs, 5% after Holm)."
+    "PD < lower, > higher, ~ undecided against the baseline (permutation of runs, 5% after Holm)."
 )
 _NARROWEST_NAME = 20
 _CLASSES = 3  # shown at -v; the file has all
@@ -31,15 +41,15 @@ class Line:
     style: str = ""
 
 
-def _fitted(shown: Sequence[Row], width: int) -> tuple[list[list[str]], Layout]:
+def _fitted(shown: Sequence[Row], width: int) -> tuple[list[list[str]], Layout | GateLayout]:
     """The richest table that fits, and its layout."""
-    for layout in LAYOUTS:
-        table = columns(layout.headings, [row.cells(layout, None) for row in shown], right=[1])
+    for layout in layouts_of(shown):
+        table = columns(layout.headings, [layout.cells(row, None) for row in shown], right=[1])
         excess = _widest(table) - width
         if excess > 0 and layout.folded:
-            longest = max(len(line) for row in shown for line in row.cells(layout, None)[0])
+            longest = max(len(line) for row in shown for line in layout.cells(row, None)[0])
             name_width = max(_NARROWEST_NAME, longest - excess)
-            cells = [row.cells(layout, name_width) for row in shown]
+            cells = [layout.cells(row, name_width) for row in shown]
             table = columns(layout.headings, cells, right=[1])
             excess = _widest(table) - width
         if excess <= 0:
@@ -69,16 +79,33 @@ def _thresholds(shown: Sequence[Row], width: int) -> Iterator[Line]:
     yield from (Line(line) for line in wrap(f"  thresholds: {text}", width, indent="    "))
 
 
-def _title(result: AuditResult) -> str:
-    only = result.regularizers
-    return group(result.name, only[0] if len(only) == 1 else "")
+def _tables(audits: Sequence[Audited], width: int, verbosity: int) -> Iterator[Line]:
+    """A table for each task, and below it what its columns mean; what holds for all is below the last."""
+    by_task: dict[Names, list[Audited]] = {}
+    for audited in audits:
+        by_task.setdefault(audited.result.task.names, []).append(audited)
+    tables = [
+        (table, names)
+        for names, members in by_task.items()
+        if (table := list(_table(members, width, verbosity)))
+    ]
+    for number, (table, names) in enumerate(tables):
+        yield from table
+        last = number == len(tables) - 1
+        legends = [GATE_LEGEND if gated(audits) else names.legend]
+        if last and not gated(audits):
+            over_runs, *marked = _for_all_tables(audits)
+            legends = [f"{legends[0]} {over_runs}", *marked]
+        yield from (Line(text) for legend in legends for text in wrap(legend, width))
+        if not last:
+            yield Line("")
 
 
 def _table(audits: Sequence[Audited], width: int, verbosity: int) -> Iterator[Line]:
     groups: dict[str, list[Row]] = {}
     for audited in audits:
         found = [row for row in rows(audited) if verbosity >= 0 or row.style == BAD]
-        groups.setdefault(_title(audited.result), []).extend(found)
+        groups.setdefault(title(audited.result), []).extend(found)
     shown = [row for members in groups.values() for row in members]
     if not shown:
         return
@@ -86,11 +113,11 @@ def _table(audits: Sequence[Audited], width: int, verbosity: int) -> Iterator[Li
     yield Line(heading, HEADING)
     yield Line(rule)
     remaining = iter(texts)
-    for title, members in groups.items():
+    for test, members in groups.items():
         if not members:
             continue
-        if title:
-            yield Line(title, HEADING)
+        if test:
+            yield Line(test, HEADING)
         if not layout.thresholds:
             yield from _thresholds(members, width)
         for row in members:
@@ -111,21 +138,28 @@ def render(
         pytest's: below 0 failing regularizers only; 1 and above the spread over runs; 2 and above the
         settings with their origin.
     """
-    lines = list(_table(audits, width, verbosity))
-    if lines:
-        lines.extend(Line(text) for text in wrap(_legend(audits), width))
-    remarks = [*_remarks(audits, verbosity), *(Line(note, NEUTRAL) for note in notes)]
+    lines = list(_tables(audits, width, verbosity))
+    remarks = [
+        *_remarks(audits, verbosity),
+        *_held(audits, verbosity),
+        *(Line(note, NEUTRAL) for note in notes),
+    ]
     lines.extend(
         Line(text, remark.style) for remark in remarks for text in wrap(remark.text, width)
     )
     return lines
 
 
-def _legend(audits: Sequence[Audited]) -> str:
-    results = [audited.result for audited in audits]
-    parts = list(dict.fromkeys(result.task.names.legend for result in results))
-    compared = any(result.comparisons for result in results)
-    return " ".join([*parts, _OVER_RUNS, *([_MARKED] if compared else [])])
+def _for_all_tables(audits: Sequence[Audited]) -> Iterator[str]:
+    yield _OVER_RUNS
+    if any(audited.result.comparisons for audited in audits):
+        yield _MARKED
+
+
+def _held(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
+    for audited in audits if verbosity >= 0 else ():
+        start = f"{audited.result.name}: " if audited.result.name else ""
+        yield from (Line(start + told) for told in sentences(audited.result, verbosity))
 
 
 def _remarks(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
@@ -138,18 +172,14 @@ def _remarks(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
                 yield Line(f"{start}{label} does not fit: {reason}", NEUTRAL)
             for note in result.notes:
                 yield Line(f"{start}{note}", NEUTRAL)
-            for found in result.inconclusive:
+            for found in result.inconclusive if result.passed else ():
                 for reason in found.verdict.reasons:
                     yield Line(f"{start}{found.regularizer}: {reason}", NEUTRAL)
+            names, in_points = result.task.names, result.task.in_points
             for label, compared in result.comparisons.items():
                 if verbosity >= 1 or compared.status != "undecided":
-                    yield Line(start + in_words(label, compared, result.task.names.score_short))
-            for found in result.by_regularizer.values():
-                if found.study_p_value is not None:
-                    yield Line(
-                        f"{start}{found.regularizer}: the study's Wilcoxon test gives p = "
-                        f"{found.study_p_value:.3g}, {StudyTest(found.study_p_value).label}"
-                    )
+                    yield Line(start + in_words(label, compared, names.score_short, in_points))
+            yield from _study(result, start)
         if verbosity >= 1:
             for label, found in result.by_regularizer.items():
                 spread = [*_spread(result, found, verbosity)]
@@ -158,16 +188,30 @@ def _remarks(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
                 yield Line(f"{start}{label}: {', '.join(spread)}")
         if verbosity >= 2:
             for text in _settings(result):  # the same in every item of a parametrized test
-                title = _title(result)
-                line = f"{title}: {text}" if title else text
+                test = title(result)
+                line = f"{test}: {text}" if test else text
                 if line not in told:
                     yield Line(line)
                 told.add(line)
 
 
+def _study(result: AuditResult, start: str) -> Iterator[Line]:
+    told = [
+        (f"{found.regularizer} {found.study_p_value:.2g}", StudyTest(found.study_p_value).label)
+        for found in result.by_regularizer.values()
+        if found.study_p_value is not None
+    ]
+    if told:
+        values, labels = zip(*told, strict=True)
+        yield Line(
+            f"{start}p-values of the study's Wilcoxon test: {', '.join(values)} - {labels[0]}"
+        )
+
+
 def _spread(result: AuditResult, found: RegularizerResult, verbosity: int) -> Iterator[str]:
     if not math.isnan(found.score_std):
-        yield f"SD of {result.task.names.score_short} {found.score_std:.4f}"
+        shown = f"{found.score_std:.4f}" if result.task.in_points else f"{found.score_std:.4g}"
+        yield f"SD of {result.task.names.score_short} {shown}"
     details = result.details(found.regularizer)
     if details is not None:
         yield f"ambiguity {details.ambiguity:.4f}"
@@ -179,7 +223,7 @@ def _spread(result: AuditResult, found: RegularizerResult, verbosity: int) -> It
         if details.by_class:
             most = sorted(details.by_class, key=lambda each: -each.flip_rate)[:_CLASSES]
             told = ", ".join(f"{each.label} {each.flip_rate:.3f}" for each in most)
-            yield f"PD by class, largest first: {told}"
+            yield f"PD by {result.task.names.by_class}, largest first: {told}"
         if details.most_flip_prone:
             told = ", ".join(str(sample) for sample, _ in details.most_flip_prone)
             yield f"samples that flip most: {told}"
@@ -207,6 +251,17 @@ def _settings(result: AuditResult) -> Iterator[str]:
         yield f"{key} = {shown} ({origins.get(key, 'default')})"
 
 
+def _what_failed(failed: Sequence[RegularizerResult]) -> str:
+    if any(found.verdict.broken for found in failed):
+        return "cannot be trusted or breach a threshold"
+    if (told := what_failed(failed)) is not None:
+        return told
+    undecided = [found.verdict.status == "inconclusive" for found in failed]
+    if all(undecided):
+        return "can't be decided with so few runs"
+    return "breach a threshold" + (" or can't be decided" if any(undecided) else "")
+
+
 def explain(result: AuditResult, rerun: str) -> str:
     """The message of a failing test: each failing regularizer, why, and how to run just that.
 
@@ -218,13 +273,11 @@ def explain(result: AuditResult, rerun: str) -> str:
     width = 100
     failed = result.failed
     count = f"{len(failed)} of {len(result.by_regularizer)} regularizers"
-    broken = any(found.verdict.broken for found in failed)
-    lines = [
-        f"reproducibility: {count} {'cannot be trusted or breach' if broken else 'breach'} a threshold"
-    ]
+    lines = [f"reproducibility: {count} {_what_failed(failed)}"]
     for found in failed:
         for reason in found.verdict.reasons:
-            text = f"  {found.regularizer} ({found.n_runs} runs): {reason}"
+            runs = "1 run" if found.n_runs == 1 else f"{found.n_runs} runs"
+            text = f"  {found.regularizer} ({runs}): {reason}"
             lines.extend(wrap(text, width, indent="    "))
     audits = [Audited(result)]
     lines.append("")

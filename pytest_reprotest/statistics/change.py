@@ -91,16 +91,25 @@ def contrasts(
     return found
 
 
-def from_tallies(new: Tally, old: Tally) -> dict[str, Contrast]:
-    """Score, effective score and PD of two groups of runs of any task."""
+def from_tallies(
+    new: Tally, old: Tally, score: str = "accuracy", effective_score: str = "effective_accuracy"
+) -> dict[str, Contrast]:
+    """Score, effective score and PD of two groups of runs of any task.
+
+    Parameters
+    ----------
+    score, effective_score : str
+        What they are called; without a name the effective score is left out.
+    """
     return {
         name: Contrast(was, now, now - left_out_old, left_out_new - was)
         for name, (was, left_out_old), (now, left_out_new) in zip(
-            ("accuracy", "effective_accuracy", "prediction_difference"),
+            (score, effective_score, "prediction_difference"),
             _of_group(old),
             _of_group(new),
             strict=True,
         )
+        if name
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,9 @@ regularizers and stopped early, 360 test samples, and eight on MNIST, 100 to 10,
 them 92%, 81% and 73% are within a factor of 1.5. A training with outlier runs is not: MNIST at a learning
 rate of 0.5 has 2.5, 4 and 5 times as much.
 """
+
+
+_OF_PAIRS = ("prediction_difference", "effective_accuracy")
 
 
 def supported_regularizers(n_runs: int, n_baseline: int | None = None, alpha: float = ALPHA) -> int:
@@ -125,11 +128,17 @@ class Asked:
         The statistic it bounds, such as ``"prediction_difference"``.
     value : float
         The limit.
+    regularizer : str
+        Whose limit it is, where several have their own.
+    pilot : Pilot or None
+        What an earlier audit found of that statistic.
     """
 
     name: str
     metric: str
     value: float
+    regularizer: str = ""
+    pilot: Pilot | None = None
 
 
 def warnings_of(
@@ -137,11 +146,12 @@ def warnings_of(
     n_regularizers: int,
     thresholds: Sequence[Asked] = (),
     n_samples: int | None = None,
-    pilot: Mapping[str, Pilot] | None = None,
     *,
     alpha: float = ALPHA,
 ) -> tuple[str, ...]:
-    """What the planned audit can't answer, a sentence each.
+    """What the planned audit can't answer, a sentence each; nothing where nothing was asked.
+
+    Of several limits of one name that so few runs can't answer, the worst is named.
 
     Parameters
     ----------
@@ -151,9 +161,7 @@ def warnings_of(
         Regularizers that will be held against the baseline, which itself does not count. 0: none.
     thresholds : sequence of Asked
     n_samples : int, optional
-        Size of the test set. Without it and without a pilot nothing is said of thresholds.
-    pilot : mapping, optional
-        Metric → what an earlier audit of this training found.
+        Size of the test set. Without it nothing is said of a threshold that has no pilot.
 
     >>> import textwrap
     >>> asked = Asked("max_prediction_difference", "prediction_difference", 0.04)
@@ -165,18 +173,51 @@ def warnings_of(
     interval that is wider there, ±0.027; with 4 runs it is narrower
     """
     told = [_too_few(n_runs, n_regularizers, alpha)]
-    if n_runs < MIN_RUNS:
+    if n_runs < MIN_RUNS and any(asked.metric in _OF_PAIRS for asked in thresholds):
         told.append(
             f"{n_runs} runs give no interval of the prediction difference; {MIN_RUNS} runs do"
         )
-        thresholds = ()
-    for asked in thresholds:
-        known = (pilot or {}).get(asked.metric)
-        if known is not None and math.isfinite(known.sigma):
-            told.append(_too_close(asked, known, n_runs))
-        elif n_samples is not None:
-            told.append(_too_narrow(asked, n_samples, n_runs))
+    for name in dict.fromkeys(asked.name for asked in thresholds):
+        told.append(_worst([a for a in thresholds if a.name == name], n_samples, n_runs))
     return tuple(sentence for sentence in told if sentence is not None)
+
+
+def _worst(thresholds: Sequence[Asked], n_samples: int | None, n_runs: int) -> str | None:
+    """The sentence about the limit that is farthest out of reach; None where all are within."""
+    beyond: list[tuple[float, Asked]] = []
+    for asked in thresholds:
+        excess = _excess(asked, n_samples, n_runs)
+        if excess > 1:
+            beyond.append((excess, asked))
+    if not beyond:
+        return None
+    _, worst = max(beyond, key=lambda each: each[0])
+    differing = len({asked.value for asked in thresholds}) > 1
+    whose = ""
+    if worst.regularizer and len(thresholds) > 1 and (differing or worst.pilot):
+        whose = f" for {worst.regularizer!r}"
+        if len(beyond) > 1:
+            whose += f", the worst of {len(beyond)} such,"
+    if worst.pilot is not None:
+        return _too_close(worst, worst.pilot, whose, n_runs)
+    return _too_narrow(worst, whose, n_samples or 0, n_runs)
+
+
+def _excess(asked: Asked, n_samples: int | None, n_runs: int) -> float:
+    """How many times wider the interval to expect is than the limit has room for; 0 where unknown."""
+    if asked.pilot is not None:
+        distance = abs(asked.pilot.value - asked.value)
+        width = half_width(asked.pilot.sigma, n_runs)
+    elif n_samples is not None:
+        distance = from_perfect(asked.metric, asked.value) / 2
+        if distance <= 0:
+            return 0.0
+        width = half_width(typical_sigma(asked.metric, asked.value, n_samples), n_runs)
+    else:
+        return 0.0
+    if math.isnan(width):
+        return 0.0
+    return width / distance if distance else math.inf
 
 
 def _too_few(n_runs: int, n_regularizers: int, alpha: float) -> str | None:
@@ -197,31 +238,25 @@ def _too_few(n_runs: int, n_regularizers: int, alpha: float) -> str | None:
     )
 
 
-def _too_close(asked: Asked, pilot: Pilot, n_runs: int) -> str | None:
+def _too_close(asked: Asked, pilot: Pilot, whose: str, n_runs: int) -> str:
     """With a pilot: the interval to expect covers the limit, so the audit can't tell on which side it is."""
     distance = abs(pilot.value - asked.value)
-    width = half_width(pilot.sigma, n_runs)
-    if width <= distance:
-        return None
     return (
-        f"{asked.name}={asked.value:g} is {distance:.2g} from the {pilot.value:.4f} of the pilot, and "
-        f"{n_runs} runs give ±{width:.2g}: the interval will hold both"
+        f"{asked.name}={asked.value:g}{whose} is {distance:.2g} from the {pilot.value:.4f} of the pilot, "
+        f"and {n_runs} runs give ±{half_width(pilot.sigma, n_runs):.2g}: the interval will hold both"
         f"{_instead(runs_for_half_width(pilot.sigma, distance), 'does not')}"
     )
 
 
-def _too_narrow(asked: Asked, n_samples: int, n_runs: int) -> str | None:
+def _too_narrow(asked: Asked, whose: str, n_samples: int, n_runs: int) -> str:
     """Without one: an interval at the limit would be wider than all that the limit allows."""
     room = from_perfect(asked.metric, asked.value)
     sigma = typical_sigma(asked.metric, asked.value, n_samples)
-    width = half_width(sigma, n_runs)
-    if not (room > 0 and 2 * width > room):
-        return None
     below = "" if asked.metric == "prediction_difference" else " below 1"
     return (
-        f"{asked.name}={asked.value:g} allows {room:.2g}{below}, and {n_runs} runs over "
+        f"{asked.name}={asked.value:g}{whose} allows {room:.2g}{below}, and {n_runs} runs over "
         f"{_count(n_samples, 'test sample')} typically give an interval that is wider there, "
-        f"±{width:.2g}{_instead(runs_for_half_width(sigma, room / 2), 'is narrower')}"
+        f"±{half_width(sigma, n_runs):.2g}{_instead(runs_for_half_width(sigma, room / 2), 'is narrower')}"
     )
 
 

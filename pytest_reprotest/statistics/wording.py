@@ -9,7 +9,7 @@ from pytest_reprotest.statistics.intervals import Estimate
 from pytest_reprotest.statistics.permutation import MIN_RUNS, smallest_p
 
 
-def in_words(label: str, found: Comparison, score: str = "accuracy") -> str:
+def in_words(label: str, found: Comparison, score: str = "accuracy", in_points: bool = True) -> str:
     """A comparison as a sentence; differences in points, that is in hundredths.
 
     Parameters
@@ -18,6 +18,8 @@ def in_words(label: str, found: Comparison, score: str = "accuracy") -> str:
         The regularizer.
     score : str
         What the scores of the runs are.
+    in_points : bool
+        Whether they are fractions; else they are errors in a unit of their own, and more is worse.
 
     >>> change = Estimate(-0.012, -0.02, -0.004)
     >>> same = Estimate(-0.001, -0.004, 0.002)
@@ -32,7 +34,7 @@ def in_words(label: str, found: Comparison, score: str = "accuracy") -> str:
             f"{label} can't be compared with the baseline: {found.n_runs} against {found.n_baseline} "
             "runs, and it takes 2 of each"
         )
-    return f"{_difference(label, found)}; {_score(score, found)}"
+    return f"{_difference(label, found)}; {_score(score, found, in_points)}"
 
 
 def points(change: Estimate, sign: str = "") -> str:
@@ -54,6 +56,13 @@ def points(change: Estimate, sign: str = "") -> str:
         for number in (change.value, change.low, change.high)
     )
     return f"{value} points" if math.isnan(width) else f"{value} points [{low}, {high}]"
+
+
+def _risen(gain: Estimate) -> str:
+    """What became of an error, of which less is a gain; four significant digits."""
+    if math.isnan(gain.low):
+        return f"{-gain.value:+.4g}"
+    return f"{-gain.value:+.4g} [{-gain.high:+.4g}, {-gain.low:+.4g}]"
 
 
 def _difference(label: str, found: Comparison) -> str:
@@ -78,13 +87,15 @@ def _difference(label: str, found: Comparison) -> str:
     )
 
 
-def _score(score: str, found: Comparison) -> str:
+def _score(score: str, found: Comparison, in_points: bool) -> str:
     margin = f"by more than {100 * found.margin:g} points"
+    if not in_points:
+        margin = f"by more than {found.margin:g}"
     if math.isnan(found.accuracy_low):
         return f"{score} not judged, which takes {MIN_RUNS} runs of each"
     if found.accuracy_status == "not inferior":
         return f"{score} not inferior {margin}"
-    change = points(found.accuracy, sign="+")
+    change = points(found.accuracy, sign="+") if in_points else _risen(found.accuracy)
     if found.accuracy_status == "inferior":
         return f"{score} inferior {margin}: {change}"
     return f"whether {score} is inferior {margin} is undecided: {change}"

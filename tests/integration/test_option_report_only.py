@@ -47,7 +47,7 @@ def test_the_command_line_may_loosen_a_threshold_with_it(project):
     result.assert_outcomes(passed=1)
     stored = project.audits()["test_marked"]
     assert stored["regularizers"]["none"]["limits"] == {"max_prediction_difference": 0.3}
-    assert stored["notes"] == []
+    assert not any("looser" in note for note in stored["notes"])
 
 
 def test_a_run_that_cannot_be_trusted_still_fails(project):

@@ -1,32 +1,36 @@
-"""pytest-xdist: the summary, the verdicts and the JSON are those of one process."""
+"""pytest-xdist: the summary, the verdicts and the JSON are those of one process.
+
+What an audit can't answer is told as it starts in one process and in the summary of several, so there are
+runs enough here.
+"""
 
 import json
 
 import pytest
 
 TESTS = """
-@reproducibility(runs=3, regularizers=["none", "dropout", weight_decay(1e-3)])
+@reproducibility(runs=6, regularizers=["none", "dropout", weight_decay(1e-3)])
 def test_items(retrain, regularizer):
     retrain(FunctionTrainer(shaky, y_true=y_true))
 
-@reproducibility(runs=3, regularizers="none,residual,dropout+batch_norm")
+@reproducibility(runs=6, regularizers="none,residual,dropout+batch_norm")
 def test_does_not_fit(retrain):
     retrain(make_solved, **data)
 
-@reproducibility(runs=3, regularizers="all", min_accuracy=0.5)
+@reproducibility(runs=6, regularizers="all", min_accuracy=0.5)
 def test_trained(retrain):
     retrain(make_solved, **data)
 
-@reproducibility(runs=3, max_prediction_difference=0.1)
+@reproducibility(runs=10, max_prediction_difference=0.19)
 def test_breach(retrain):
     retrain(FunctionTrainer(shaky, y_true=y_true))
 
 @pytest.mark.xfail(strict=True)
-@reproducibility(runs=3, max_prediction_difference=0.1)
+@reproducibility(runs=10, max_prediction_difference=0.19)
 def test_expected_breach(retrain):
     retrain(FunctionTrainer(shaky, y_true=y_true))
 
-@reproducibility(runs=2)
+@reproducibility(runs=6)
 def test_broken(retrain):
     retrain(FunctionTrainer(lambda run: 1 / 0, y_true=y_true))
 

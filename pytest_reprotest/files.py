@@ -1,0 +1,97 @@
+"""The files of a session, results and banks that it writes or is held against, checked before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_reprotest.errors import OptionError
+from pytest_reprotest.kinds import KINDS, TOLERANCES
+from pytest_reprotest.options import COMMAND_LINE, spelled
+from pytest_reprotest.results_file import check_writable
+from pytest_reprotest.settings import given, path_of, paths
+
+if TYPE_CHECKING:
+    from pytest_reprotest.references.shelf import Shelf
+
+_WRITTEN = ("json", "save_bank")
+_EITHER = {
+    "save_bank": "few runs are trained then, too few for a bank; write it without --repro-bank",
+    "compare": "few runs are trained then, too few for a comparison; leave one of the two out",
+}
+_GATE_DECIDES = ("runs", "max_runs", "decision", "confidence", "on_inconclusive", "compat")
+
+
+def check_files(config: Any) -> None:
+    """Refuse options that contradict each other, and files that can't be written.
+
+    Raises
+    ------
+    OptionError
+    """
+    command_line, _ = given(config)
+    known = paths(config)
+    if config.option.repro_plan and config.option.repro_bank is not None:
+        raise OptionError(
+            f"--repro-plan and {_told('bank', known)}: a plan is of whole audits; leave one of the two out"
+        )
+    _check_contradictions(command_line, known)
+    for key in _WRITTEN:
+        path = path_of(config, key)
+        if path is not None:
+            check_writable(path, spelled(COMMAND_LINE, key, "").removesuffix("="))
+    for first, second in (("json", "save_bank"), ("json", "bank")):
+        if first in known and _same(path_of(config, first), path_of(config, second)):
+            raise OptionError(
+                f"{_told(first, known)} and {_told(second, known)} name one file; expected two"
+            )
+
+
+def _check_contradictions(command_line: Mapping[str, Any], known: Mapping[str, str]) -> None:
+    if "bank" in known:
+        for key, reason in _EITHER.items():
+            if key in known:
+                raise OptionError(f"{_told(key, known)} and {_told('bank', known)}: {reason}")
+        for key, value in command_line.items():
+            if key in _GATE_DECIDES or (key in KINDS and KINDS[key].needs_pairs):
+                raise OptionError(
+                    f"{spelled(COMMAND_LINE, key, value)} and {_told('bank', known)}: --repro-bank-runs new "
+                    "runs are held against the bank, and nothing else is asked of them; leave one of the two "
+                    "out"
+                )
+    elif "bank_runs" in command_line:
+        told = spelled(COMMAND_LINE, "bank_runs", command_line["bank_runs"])
+        raise OptionError(f"{told}: new runs are held against a bank; name it with --repro-bank")
+    for key, value in command_line.items():
+        if key in TOLERANCES and "compare" not in known:
+            raise OptionError(
+                f"{spelled(COMMAND_LINE, key, value)}: a change is one since a stored result; name that with "
+                "--repro-compare"
+            )
+
+
+def open_shelf(config: Any) -> Shelf | None:
+    """What the session's audits are held against; None where that is nothing.
+
+    Raises
+    ------
+    DataError
+        Where the file can't be read, or is no bank.
+    """
+    from pytest_reprotest.references.shelf import open_bank, open_results
+
+    known = paths(config)
+    for key, opened in (("bank", open_bank), ("compare", open_results)):
+        path = path_of(config, key)
+        if path is not None:
+            return opened(path, known[key])
+    return None
+
+
+def _told(key: str, known: Mapping[str, str]) -> str:
+    return spelled(COMMAND_LINE, key, known[key])
+
+
+def _same(first: Path | None, second: Path | None) -> bool:
+    return first is not None and second is not None and first.resolve() == second.resolve()

@@ -1,0 +1,72 @@
+"""Audits of one test that are spread over items, one a regularizer: they are compared once all are there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pytest_reprotest.comparisons import compare
+from pytest_reprotest.differences import differences
+from pytest_reprotest.result import AuditResult
+
+
+def group(name: str, label: str) -> str:
+    """The test's name without the parameter that the fixture ``regularizer`` gave it.
+
+    >>> group("test_a.py::test_mlp[dropout-small]", "dropout"), group("test_a.py::test_mlp[dropout]", "dropout")
+    ('test_a.py::test_mlp[small]', 'test_a.py::test_mlp')
+    """
+    found = re.fullmatch(r"(.*?::[^\[]*)\[(.*)\]( #\d+)?", name, flags=re.DOTALL)
+    if not found:
+        return name
+    stem, parameters, count = found[1], found[2], found[3] or ""
+    kept = f"-{parameters}-".replace(f"-{label}-", "-", 1)[1:-1]
+    return f"{stem}[{kept}]{count}" if kept else f"{stem}{count}"
+
+
+def title(result: AuditResult) -> str:
+    """The test of an audit, whichever regularizer its item had."""
+    only = result.regularizers
+    return group(result.name, only[0] if len(only) == 1 else "")
+
+
+def baseline_among(labels: Sequence[str]) -> str:
+    """The label that the others of a test's items are held against."""
+    return "none" if "none" in labels else labels[0]
+
+
+def compared_across(results: Sequence[AuditResult]) -> list[AuditResult]:
+    """The same audits, those of several items of a test with their comparisons against the baseline's item.
+
+    Items are compared where nothing but the regularizer differs between them, and runs were not added until
+    a limit was decided.
+    """
+    by_test: dict[str, list[AuditResult]] = {}
+    for result in results:
+        gated = any(found.gate is not None for found in result.by_regularizer.values())
+        if len(result.regularizers) == 1 and "looks" not in result.settings and not gated:
+            by_test.setdefault(title(result), []).append(result)
+    compared: dict[str, AuditResult] = {}
+    for name, items in by_test.items():
+        if not name or len(items) < 2 or not all(_alike(items[0], other) for other in items[1:]):
+            continue
+        found = {label: each for item in items for label, each in item.by_regularizer.items()}
+        if len(found) < len(items):
+            continue
+        baseline = baseline_among(tuple(found))
+        comparisons = compare(items[0].task, found, baseline, items[0].y_true)
+        for item in items:
+            own = {label: c for label, c in comparisons.items() if label in item.by_regularizer}
+            compared[item.name] = replace(item, comparisons=own, baseline=baseline)
+    return [compared.get(result.name, result) for result in results]
+
+
+def _alike(first: AuditResult, other: AuditResult) -> bool:
+    return (
+        first.task == other.task
+        and np.array_equal(first.y_true, other.y_true)
+        and not differences(first.settings, other.settings)
+    )

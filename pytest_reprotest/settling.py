@@ -1,0 +1,59 @@
+"""What is settled before an audit trains: its regularizers, device, engine and chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_reprotest.errors import RegularizerRefused
+from pytest_reprotest.interfaces import Placement, Trainer
+from pytest_reprotest.options import Options
+from pytest_reprotest.registry import Registry
+from pytest_reprotest.selection import Selection, select
+from pytest_reprotest.thresholds import check_task
+
+
+@dataclass(frozen=True)
+class Settled:
+    """An audit that can be trained.
+
+    Attributes
+    ----------
+    chosen : Selection
+        As asked for.
+    labels : tuple of str
+        The regularizers that fit the model.
+    refusals : mapping
+        Label of each that does not → the reason.
+    placement : Placement
+    notes : tuple of str
+        Sentences for the report.
+    """
+
+    chosen: Selection
+    labels: tuple[str, ...]
+    refusals: Mapping[str, str]
+    placement: Placement
+    notes: tuple[str, ...] = ()
+
+
+def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
+    """Check everything that can be checked before anything trains.
+
+    Raises
+    ------
+    ReprotestError
+        Where nothing can be trained: an impossible option, device, data set, factory, or a regularizer
+        that was named and does not fit.
+    """
+    from pytest_reprotest.training.device import resolve_devices
+
+    check_task(options.bounds, trainer.task.title, trainer.task.thresholds)
+    asked = Placement(resolve_devices(options.device)[0], options.engine)
+    chosen = select(options, registry)
+    prepared = trainer.prepare(tuple(chosen.regularizers.values()), asked, options.runs)
+    refusals = prepared.refusals
+    if refusals and not chosen.lenient:
+        raise RegularizerRefused("; ".join(refusals.values()))
+    labels = tuple(label for label in chosen.regularizers if label not in refusals)
+    return Settled(chosen, labels, refusals, prepared.placement, prepared.notes)
