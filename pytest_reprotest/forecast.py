@@ -49,7 +49,7 @@ def width_of(
 
     >>> found = width_of(0.04, 0.01, 5, wanted=0.005)
     >>> round(found.half_width, 4), found.runs
-    (0.0124, 18)
+    (0.0137, 19)
     """
     width = half_width(sigma, n_runs)
     runs = runs_for_half_width(sigma, wanted)

@@ -57,11 +57,11 @@ def pseudo_values(statistic, predictions):
 
 
 def half_width(values, t):
-    """t · sd / √R of the pseudo-values."""
+    """(1 + 1/(2R)) · t · sd / √R of the pseudo-values."""
     count = len(values)
     mean = sum(values) / count
     variance = sum((value - mean) ** 2 for value in values) / (count - 1)
-    return t * math.sqrt(variance) / math.sqrt(count)
+    return (1 + 1 / (2 * count)) * t * math.sqrt(variance) / math.sqrt(count)
 
 
 # --- any task: what counts as a difference is a function of two predictions -----------------------

@@ -14,7 +14,7 @@ def test_a_width_is_that_of_so_many_runs_and_the_runs_are_those_of_the_wanted_on
 
 
 def test_two_runs_have_no_width_and_still_more_runs_have():
-    assert width_of(0.04, 0.01, 2, 0.005, "pilot") == Width(0.04, None, 18, "pilot")
+    assert width_of(0.04, 0.01, 2, 0.005, "pilot") == Width(0.04, None, 19, "pilot")
 
 
 def test_a_width_out_of_reach_has_no_runs():

@@ -101,14 +101,14 @@ THRESHOLDS = {"max_prediction_difference": 0.25, "min_effective_accuracy": 0.875
 
 def test_the_table_has_a_row_for_each_regularizer():
     assert texts(rendered(audited(**THRESHOLDS), width=120)) == [
-        "test, regularizer  runs  accuracy      PD              ETA           PD/error    "
+        "test, regularizer  runs  accuracy      PD             ETA           PD/error    "
         "thresholds         verdict",
-        "-----------------  ----  ------------  --------------  ------------  ----------  "
+        "-----------------  ----  ------------  -------------  ------------  ----------  "
         "-----------------  -------",
         TEST,
-        "  none (baseline)     3  1.000 ±0.000  0.000 ±0.000    1.000 ±0.000  -           "
+        "  none (baseline)     3  1.000 ±0.000  0.000 ±0.000   1.000 ±0.000  -           "
         "PD≤0.25 ETA≥0.875  pass",
-        "  dropout             3  0.800 ±0.000  0.400 ±0.000 ~  0.400 ±0.000  2.00 ±0.00  "
+        "  dropout             3  0.800 ±0.000  0.400 ±0.000~  0.400 ±0.000  2.00 ±0.00  "
         "PD≤0.25 ETA≥0.875  fail",
         "PD: fraction of test samples on which two runs differ. ETA: accuracy - PD. ±: 95% over runs.",
         "PD < lower, > higher, ~ undecided against the baseline (permutation of runs, 5% after Holm).",
@@ -117,12 +117,12 @@ def test_the_table_has_a_row_for_each_regularizer():
 
 def test_at_80_columns_the_thresholds_stand_under_the_test():
     assert texts(rendered(audited(**THRESHOLDS), width=80)) == [
-        "test, regularizer  runs  accuracy  PD              ETA    PD/error  verdict",
-        "-----------------  ----  --------  --------------  -----  --------  -------",
+        "test, regularizer  runs  accuracy  PD             ETA    PD/error  verdict",
+        "-----------------  ----  --------  -------------  -----  --------  -------",
         TEST,
         "  thresholds: PD≤0.25 ETA≥0.875",
-        "  none                3  1.000     0.000 ±0.000    1.000  -         pass",
-        "  dropout             3  0.800     0.400 ±0.000 ~  0.400  2.00      fail",
+        "  none                3  1.000     0.000 ±0.000   1.000  -         pass",
+        "  dropout             3  0.800     0.400 ±0.000~  0.400  2.00      fail",
         "PD: fraction of test samples on which two runs differ. ETA: accuracy - PD. ±:",
         "  95% over runs.",
         "PD < lower, > higher, ~ undecided against the baseline (permutation of runs, 5%",
@@ -500,10 +500,10 @@ def test_tables_of_tasks_fit_into_the_terminal(width):
 @pytest.mark.parametrize(
     ("scale", "cell"),
     [
-        (1.0, "0.0667 ±0.2868"),
-        (1000.0, "66.7 ±286.8"),
-        (1e6, "66667 ±286844"),
-        (1e-3, "0.0000667 ±0.0002868"),
+        (1.0, "0.0667 ±0.3347"),
+        (1000.0, "66.7 ±334.7"),
+        (1e6, "66667 ±334651"),
+        (1e-3, "0.0000667 ±0.0003347"),
     ],
 )
 def test_an_error_has_three_significant_digits(scale, cell):

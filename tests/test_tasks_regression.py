@@ -190,14 +190,14 @@ def test_an_unknown_score_is_refused_with_the_closest():
     ("settings", "reason"),
     [
         ({"min_r2": 0.9}, None),
-        ({"min_r2": 0.99}, "r2 0.9292 [0.6509, 1.2075] is below min_r2=0.99"),
+        ({"min_r2": 0.99}, "r2 0.9292 [0.6045, 1.2539] is below min_r2=0.99"),
         ({"min_effective_r2": 0.7}, None),
         (
             {"min_effective_r2": 0.8},
-            "effective_r2 0.7625 [-0.2326, 1.7576] is below min_effective_r2=0.8",
+            "effective_r2 0.7625 [-0.3985, 1.9235] is below min_effective_r2=0.8",
         ),
         ({"score": "mae", "max_mae": 0.2}, None),
-        ({"score": "mae", "max_mae": 0.1}, "mae 0.1042 [-0.2190, 0.4274] is above max_mae=0.1"),
+        ({"score": "mae", "max_mae": 0.1}, "mae 0.1042 [-0.2729, 0.4812] is above max_mae=0.1"),
     ],
 )
 def test_thresholds_are_held(settings, reason):

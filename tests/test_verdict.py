@@ -53,7 +53,7 @@ def test_each_limit_passes_and_fails_on_its_own_statistic(name, holding, breache
 def test_a_reason_gives_the_estimate_with_its_interval():
     (reason,) = judged(Limit("max_prediction_difference", 0.1)).reasons
     assert reason == (
-        "prediction_difference 0.1333 [-0.4404, 0.7070] is above max_prediction_difference=0.1"
+        "prediction_difference 0.1333 [-0.5360, 0.8026] is above max_prediction_difference=0.1"
     )
 
 
@@ -174,7 +174,7 @@ def test_an_undecided_limit_says_what_would_decide_it():
     (reason,) = verdict.reasons
     assert reason.startswith(
         "prediction_difference 0.0400 [0.0300, 0.0500] can't be told from max_prediction_difference=0.045 with "
-        "10 runs: the truth may be on either side, 0.0319 to "
+        "10 runs: the truth may be on either side, 0.0323 to "
     )
     advised = int(reason.partition("; about ")[2].split()[0])
     assert reason.endswith(f"; about {advised} runs would decide it, if the estimate holds")
@@ -193,7 +193,7 @@ def test_a_breach_with_confidence_names_the_bound():
     ).reasons
     assert reason == (
         "prediction_difference 0.0900 [0.0800, 0.1000] is above max_prediction_difference=0.05, and so is its "
-        "one-sided bound 0.0819"
+        "one-sided bound 0.0823"
     )
 
 

@@ -128,7 +128,7 @@ class Row:
 
     def _mark(self) -> str:
         comparison = self.audited.result.comparisons.get(self.label)
-        return "" if comparison is None else f" {MARKS[comparison.status]}"
+        return "" if comparison is None else MARKS[comparison.status]
 
     def cells(self, layout: Layout, name_width: int | None) -> list[Cell]:
         """Its cells, the name in at most ``name_width`` columns."""
