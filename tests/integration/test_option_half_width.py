@@ -12,12 +12,12 @@ def test_shaky(retrain):
 
 
 @WORKERS
-@pytest.mark.parametrize(("wanted", "runs"), [("0.05", "12"), ("0.1", "5"), ("0.00001", ">10000")])
+@pytest.mark.parametrize(("wanted", "runs"), [("0.05", "13"), ("0.1", "6"), ("0.00001", ">10000")])
 def test_the_runs_that_reach_it(project, workers, wanted, runs):
     project.write(TEST)
     result = project.run("--repro-plan", f"--repro-half-width={wanted}", *workers)
     result.stdout.fnmatch_lines(
-        [f"*for ±{float(wanted):g}", f"  none (baseline) * 5 *[?]  0.100 ±0.096 * {runs}"]
+        [f"*for ±{float(wanted):g}", f"  none (baseline) * 5 *[?]  0.100 ±0.105 * {runs}"]
     )
     assert f"for ±{float(wanted):g}: runs that make it that narrow" in project.said(result)
 

@@ -60,7 +60,7 @@ def test_the_table_says_which_spread_is_whose(project):
     assert rows(result)["none"][-1] == "pilot"
     assert rows(result)["dropout"][:2] + rows(result)["dropout"][-1:] == [
         "0.500",
-        "±0.303",
+        "±0.341",
         "limit",
     ]
     said = project.said(result)

@@ -52,7 +52,7 @@ class TestVerbosity:
             [
                 "test, regularizer * runs * accuracy * PD * ETA * PD/error * thresholds * verdict",
                 "  none (baseline) * 3 * 0.900 * 0.200 ±0.000 * 0.700 * 2.00 * - * no limit",
-                "  dropout * 3 * 0.900 * 0.200 ±0.000 * 0.700 * 2.00 * PD≤0.1 * fail",
+                "  dropout * 3 * 0.900 * 0.200 ±0.000~ * 0.700 * 2.00 * PD≤0.1 * fail",
                 "  none (baseline) * 3 * 1.000 * 0.000 ±0.000 * 1.000 * PD≤0.1 * pass",
             ]
         )
