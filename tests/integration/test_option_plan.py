@@ -77,7 +77,7 @@ def test_sentences_come_once_after_the_table_and_the_items_of_a_test_are_taken_t
     assert said.count("3 runs can't show") == 1
     assert (
         "max_prediction_difference=0.05 for 'dropout', the worst of 2 such, allows 0.05, and 3 runs over "
-        "10 test samples typically give an interval that is wider there, ±0.15; with 22 runs it is narrower"
+        "10 test samples typically give an interval that is wider there, ±0.16; with 22 runs it is narrower"
     ) in said
     assert said.count("typically give") == 1
     assert (
