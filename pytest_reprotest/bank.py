@@ -23,6 +23,11 @@ from pytest_reprotest.statistics.gate import MIN_BANK
 FIRST_RUN = "first_run"
 """The setting that holds the index of an audit's first run; 0 where it is not there."""
 
+ADAPTIVE = (
+    "runs were added until limits were decided, and such runs look more alike than others; for a bank or a "
+    "baseline train a fixed number: leave max_runs out"
+)
+
 _SAID = ("device", "engine", "versions", "machine", "training.threads", *NAMES)
 """Settings whose difference is a warning: the result may differ, and may be asked whether it does."""
 
@@ -93,6 +98,8 @@ def save_bank(
             for label, found in sound.items()
             if found.n_runs < MIN_BANK
         )
+        if sound and "looks" in audit.settings:
+            told.append(f"{audit.name}: {ADAPTIVE}")
         if sound:
             kept.append(replace(audit, by_regularizer=sound))
     if not kept:

@@ -29,7 +29,8 @@ def gate(task: Task, new: Array, bank: Array) -> Gate:
     DataError
         Where the bank has too few runs.
     """
-    return bank_gate(task.pairwise(np.concatenate([new, bank])), len(new))
+    differences = task.pairwise(np.concatenate([new, bank]))
+    return bank_gate(differences, len(new), one_flip=1 / bank[0].size)
 
 
 def gate_out(found: Gate) -> dict[str, Any]:

@@ -27,6 +27,10 @@ def group(name: str, label: str) -> str:
     return f"{stem}[{kept}]{count}" if kept else f"{stem}{count}"
 
 
+ASKED_BASELINE = "baseline"
+"""The setting that holds the baseline of a test whose regularizers are spread over items."""
+
+
 def title(result: AuditResult) -> str:
     """The test of an audit, whichever regularizer its item had."""
     only = result.regularizers
@@ -51,17 +55,25 @@ def compared_across(results: Sequence[AuditResult]) -> list[AuditResult]:
             by_test.setdefault(title(result), []).append(result)
     compared: dict[str, AuditResult] = {}
     for name, items in by_test.items():
-        if not name or len(items) < 2 or not all(_alike(items[0], other) for other in items[1:]):
+        by_label = {item.regularizers[0]: item for item in items}
+        labels = tuple(by_label)
+        baseline = str(items[0].settings.get(ASKED_BASELINE, baseline_among(labels)))
+        if not name or len(items) < 2 or len(by_label) < len(items) or baseline not in by_label:
             continue
-        found = {label: each for item in items for label, each in item.by_regularizer.items()}
-        if len(found) < len(items):
-            continue
-        baseline = baseline_among(tuple(found))
-        comparisons = compare(items[0].task, found, baseline, items[0].y_true)
+        base = by_label[baseline]
+        alike = [item for item in items if _alike(base, item)]
+        found = {label: each for item in alike for label, each in item.by_regularizer.items()}
+        comparisons = compare(base.task, found, baseline, base.y_true)
         for item in items:
             own = {label: c for label, c in comparisons.items() if label in item.by_regularizer}
-            compared[item.name] = replace(item, comparisons=own, baseline=baseline)
+            notes = item.notes if item in alike else (*item.notes, _unlike(base, item))
+            compared[item.name] = replace(item, comparisons=own, baseline=baseline, notes=notes)
     return [compared.get(result.name, result) for result in results]
+
+
+def _unlike(base: AuditResult, item: AuditResult) -> str:
+    told = "; ".join(map(str, differences(base.settings, item.settings))) or "another test set"
+    return f"not compared with {base.regularizers[0]!r}, from which more differs: {told}"
 
 
 def _alike(first: AuditResult, other: AuditResult) -> bool:

@@ -63,7 +63,8 @@ def measured(
     limits = options.bounds.limits(label)
     summary = _summary(task, predictions, y_true)
     wrong = [_renumbered(told, first_run) for told in task.guard(predictions, y_true)]
-    verdict = broken(*wrong) if wrong else judge(summary, limits, options.rule, len(predictions))
+    n_runs, one_flip = len(predictions), _one_flip(task, predictions, y_true)
+    verdict = broken(*wrong) if wrong else judge(summary, limits, options.rule, n_runs, one_flip)
     return RegularizerResult(
         label,
         predictions,
@@ -123,6 +124,16 @@ def _renumbered(told: str, first_run: int) -> str:
     'constant predictor: run 20 (class 1), run 22 (class 1)'
     """
     return re.sub(r"\brun (\d+)", lambda found: f"run {int(found[1]) + first_run}", told)
+
+
+def _one_flip(task: Task, predictions: Array, y_true: Array) -> dict[str, float]:
+    """Field of a Summary → the pseudo-value of a run that flips one cell where all others agree."""
+    cell = 1 / predictions[0].size
+    right_or_wrong = task.right(predictions[:1], y_true) is not None
+    return {
+        "prediction_difference": 2 * cell,
+        **({"score": cell, "effective_score": 3 * cell} if right_or_wrong else {}),
+    }
 
 
 def _study(pairwise: metrics.Fractions) -> float:

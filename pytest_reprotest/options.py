@@ -106,7 +106,7 @@ class Options:
             return (self.runs,)
         from pytest_reprotest.statistics.sequential import looks
 
-        return looks(self.runs, self.max_runs)
+        return looks(self.runs, max(self.max_runs, self.runs))
 
     def without_effect(self) -> tuple[str, ...]:
         """A sentence for each option of the command line that this audit makes no use of."""
@@ -266,14 +266,21 @@ def _check_decision(options: Options) -> None:
 
     if options.decision == "point":
         for key in ("max_runs", "confidence"):
-            if options.origin(key) in (MARKER, CALL, options.origins.get("decision")):
+            beside = options.origin("decision")
+            set_aside = beside == COMMAND_LINE != options.origin(key)
+            if (
+                options.origin(key) in (MARKER, CALL, beside)
+                and not set_aside
+                and key in options.origins
+            ):
                 raise OptionError(f"{told(key)}: {_BY_BOUNDS}")
         return
     if options.runs < MIN_RUNS and options.max_runs is None:
         raise OptionError(
             f"{told('decision')}: {told('runs')} gives no interval; expected at least {MIN_RUNS} runs"
         )
-    if options.max_runs is not None and options.max_runs < options.runs:
+    runs_win = options.origin("runs") == COMMAND_LINE != options.origin("max_runs")
+    if options.max_runs is not None and options.max_runs < options.runs and not runs_win:
         raise OptionError(
             f"{told('max_runs')} is below {told('runs')}; expected at least as many. Raise it, or leave "
             "it out to train a fixed number of runs"

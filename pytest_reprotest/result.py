@@ -163,6 +163,8 @@ class AuditResult:
             raise too_large(size)
         task = stored_task(stored.get("task"))
         y_true = unpack(stored.get("y_true"), task.y_true_dims, task.floats)
+        if not len(y_true):
+            raise DataError("y_true holds no sample; expected at least 1")
         compared = entry({"comparisons": {}, **stored}, "comparisons", dict)
         by_label = {
             name: RegularizerResult.from_dict(name, found, len(y_true), task)

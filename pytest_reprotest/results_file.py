@@ -7,6 +7,7 @@ Version 1 held labels as plain lists and flip rates beside them; it is still rea
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def _read(path: str | Path) -> tuple[dict[str, Any], list[Any]]:
             "a file"
         )
     try:
-        document = json.loads(data.decode("utf-8"), parse_constant=_no_number)
+        document = json.loads(data.decode("utf-8"), parse_constant=_no_number, parse_float=_finite)
         version, audits = document["schema_version"], list(document["audits"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise no_result(path, error) from None
@@ -161,6 +162,13 @@ def _read(path: str | Path) -> tuple[dict[str, Any], list[Any]]:
     return document, audits
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large for a number")
+    return number
+
+
 def _no_number(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
@@ -169,6 +177,6 @@ def no_result(path: str | Path, error: Exception) -> DataError:
     """The error of a file that something else wrote."""
     reason = error if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
     return DataError(
-        f"{path} is not a result of pytest-reprotest ({reason}); expected a file written by --repro-json "
-        "or AuditResult.to_json"
+        f"{path} is not a result of pytest-reprotest ({reason}); expected a whole file written by "
+        "--repro-json, --repro-save-bank or AuditResult.to_json"
     )

@@ -16,7 +16,7 @@ from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestEr
 from pytest_reprotest.execution.choice import open_executor
 from pytest_reprotest.forecast import Forecast
 from pytest_reprotest.interfaces import Executor
-from pytest_reprotest.joined import group
+from pytest_reprotest.joined import ASKED_BASELINE, group
 from pytest_reprotest.planner import plan_audit
 from pytest_reprotest.references import NOTHING, Reference
 from pytest_reprotest.report.progress import progress_of, teller_of
@@ -80,12 +80,14 @@ class Retraining:
         self._lenient = chosen.lenient
         self._session: SessionAudits = item.config.pluginmanager.getplugin(SESSION)
         self._beside: tuple[str, ...] | None = None
+        self._baseline: str | None = None
         if regularizer is not None:
             if regularizer not in tuple(chosen.regularizers):  # a fixture of the user's own
                 raise OptionError(TAKEN)
             one = chosen.regularizers[regularizer]
             self._options = replace(self._options, regularizers=(one,), baseline=None)
             self._beside = beside(item, regularizer)
+            self._baseline = chosen.baseline
 
     def run(self, model_factory: Any, settings: Mapping[str, Any]) -> AuditResult:
         """Audit once.
@@ -109,6 +111,9 @@ class Retraining:
                 beside=self._beside,
                 reference=self._reference(),
             )
+        if self._baseline is not None:
+            settings_told = {**result.settings, ASKED_BASELINE: self._baseline}
+            result = replace(result, settings=settings_told)
         self.results.append(result)
         if not result.passed:
             raise Breach(explain(result, rerun_command(config, nodeid, self._options)))

@@ -80,6 +80,11 @@ class SessionAudits:
                 if getattr(self.config.option, f"repro_{key}") is not None:
                     self.notes.append(f"{told} is not written: --repro-plan trains nothing")
                 continue
+            if key == "json" and int(exitstatus) and path == path_of(self.config, "compare"):
+                self.notes.append(
+                    f"{told} is not written: tests failed, and it is what they were held against"
+                )
+                continue
             from pytest_reprotest.errors import DataError
 
             try:

@@ -26,6 +26,7 @@ Value = TypeVar("Value")
 MAX_ARRAY_BYTES = 2**30
 """The arrays of one audit, unpacked: 1000 runs of 10,000 samples under 100 regularizers."""
 
+_MOST_AXES = 3  # runs, samples, labels
 _LEVEL = 6  # of zlib: 1 gives files larger by 40%, 9 takes ten times as long for 10%
 _INTEGERS, _FLOATS = ("u1", "u2", "u4", "u8"), ("f4", "f8")
 _DTYPES = {name: np.dtype(name).newbyteorder("<") for name in (*_INTEGERS, *_FLOATS)}
@@ -68,7 +69,7 @@ def packed_bytes(stored: Any) -> int:
         return 0
     dtype, shape = entry(stored, "dtype", str), entry(stored, "shape", list)
     sizes = [size for size in shape if type(size) is int and 0 <= size <= MAX_ARRAY_BYTES]
-    if dtype not in _DTYPES or sizes != shape:
+    if dtype not in _DTYPES or sizes != shape or len(shape) > _MOST_AXES:
         raise DataError(f"an array of type {dtype[:40]!r} and shape {shape[:3]} can't be unpacked")
     return math.prod(sizes) * _DTYPES[dtype].itemsize
 
@@ -135,10 +136,20 @@ def _inflated(stored: dict[str, Any]) -> NDArray[Any]:
 def _listed(stored: Any) -> NDArray[Any]:
     if not isinstance(stored, list):
         raise DataError(f"there is {_told(stored)}; expected a packed array, or a list")
+    _check_numbers(stored, _MOST_AXES)
     try:
         return np.asarray(stored)
     except (ValueError, OverflowError) as error:
         raise DataError(f"a list can't be read as an array: {error}") from None
+
+
+def _check_numbers(stored: list[Any], axes: int) -> None:
+    """Refuse a nested list of anything but numbers: an array of one long text takes its length for each."""
+    for value in stored:
+        if isinstance(value, list) and axes > 1:
+            _check_numbers(value, axes - 1)
+        elif type(value) not in (int, float):
+            raise DataError(f"a list holds {_told(value)}; expected numbers")
 
 
 def too_large(size: int) -> DataError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from pytest_reprotest.thresholds import Limit
 Status = Literal["pass", "fail", "inconclusive"]
 
 POINT = Decision()
+NOTHING_KNOWN: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,11 @@ def describe(estimate: Estimate) -> str:
 
 
 def judge(
-    summary: Summary, limits: Sequence[Limit], decision: Decision = POINT, n_runs: int = 0
+    summary: Summary,
+    limits: Sequence[Limit],
+    decision: Decision = POINT,
+    n_runs: int = 0,
+    one_flip: Mapping[str, float] = NOTHING_KNOWN,
 ) -> Verdict:
     """The verdict on one regularizer's finished runs, which guards have let through.
 
@@ -63,6 +68,9 @@ def judge(
     ----------
     n_runs : int
         Runs behind the summary; of no account to a point decision.
+    one_flip : mapping
+        Field of a Summary → by how much it changes, at the most, where one run flips one sample. So much at
+        least a run may vary, though all runs that were seen agree: where few samples flip, few runs often do.
     """
     if decision.kind == "point" or not limits:
         found = [sentence for limit in limits if (sentence := breach(summary, limit)) is not None]
@@ -72,10 +80,11 @@ def judge(
     levels = decision.levels(n_runs, len(limits))
     for limit in limits:
         estimate = _estimate(summary, limit)
-        if math.isnan(estimate.value):
+        if not math.isfinite(estimate.value):
             outside.append(_unusable(limit))
             continue
-        side, told = _side(estimate, limit, levels, n_runs)
+        unseen = one_flip.get(limit.kind.field, 0.0) / math.sqrt(max(n_runs, 1))
+        side, told = _side(estimate, limit, levels, n_runs, unseen)
         if side == "fail":
             outside.append(told)
         elif side == "inconclusive":
@@ -88,7 +97,7 @@ def judge(
 def breach(summary: Summary, limit: Limit) -> str | None:
     """A sentence where a limit does not hold, else None. Point estimates are compared."""
     estimate = _estimate(summary, limit)
-    if math.isnan(estimate.value):
+    if not math.isfinite(estimate.value):
         return _unusable(limit)
     if limit.kind.holds(estimate.value, limit.value):
         return None
@@ -99,9 +108,15 @@ def breach(summary: Summary, limit: Limit) -> str | None:
 
 
 def _side(
-    estimate: Estimate, limit: Limit, levels: tuple[float, float], n_runs: int
+    estimate: Estimate, limit: Limit, levels: tuple[float, float], n_runs: int, unseen: float
 ) -> tuple[Status, str]:
-    """On which side of a limit the truth is, as far as the one-sided bounds tell; and that in words."""
+    """On which side of a limit the truth is, as far as the one-sided bounds tell; and that in words.
+
+    Parameters
+    ----------
+    unseen : float
+        Standard deviation of the pseudo-values that one more flip would give.
+    """
     asked = f"{limit.name}={limit.value:g}"
     if math.isnan(estimate.low):
         told = (
@@ -111,7 +126,7 @@ def _side(
     inward, outward = 1.0, -1.0
     if not limit.kind.upper:
         inward, outward = outward, inward
-    deviation = spread(estimate, n_runs)
+    deviation = math.hypot(spread(estimate, n_runs), unseen)
     passing, failing = (reach(deviation, n_runs, level) for level in levels)
     worst, best = estimate.value + inward * passing, estimate.value + outward * failing
     if limit.kind.holds(worst, limit.value):
@@ -132,7 +147,7 @@ def _side(
     )
     return "inconclusive", (
         f"{limit.kind.metric} {describe(estimate)} can't be told from {asked} with {n_runs} runs: the "
-        f"truth may be on either side, {min(best, worst):.4f} to {max(best, worst):.4f}; {remedy}"
+        f"bounds that decide are {min(best, worst):.4f} and {max(best, worst):.4f}, on either side; {remedy}"
     )
 
 
@@ -146,4 +161,4 @@ def _beyond(limit: Limit) -> str:
 
 
 def _unusable(limit: Limit) -> str:
-    return f"{limit.kind.metric} is not a number, so {limit.name}={limit.value:g} can't be held"
+    return f"{limit.kind.metric} is no finite number, so {limit.name}={limit.value:g} can't be held"

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from pytest_reprotest.api import audit_predictions
 from pytest_reprotest.comparisons import comparison_in, comparison_out
 from pytest_reprotest.errors import DataError
-from pytest_reprotest.joined import compared_across, title
+from pytest_reprotest.joined import ASKED_BASELINE, compared_across, title
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.statistics import compare_with_baseline
 from pytest_reprotest.statistics.comparison import TwoGroups
@@ -129,15 +130,52 @@ def test_without_none_the_first_item_is_the_baseline():
     [
         [],
         [audited("test_a.py::test_other[dropout]", dropout=CALM)],
-        [
-            audit_predictions(
-                {"dropout": OTHER}, (TRUTH + 1) % 4, name="test_a.py::test_mlp[dropout]"
-            )
-        ],
         [audited("test_a.py::test_mlp[none]", none=OTHER)],
     ],
-    ids=["alone", "another test", "another test set", "the same regularizer"],
+    ids=["alone", "another test", "the same regularizer"],
 )
 def test_items_that_are_not_of_one_audit_are_left_as_they_are(others):
     results = [item("none", SHAKY), *others]
     assert compared_across(results) == results
+
+
+def set_to(result, **settings):
+    return replace(result, settings={**result.settings, **settings})
+
+
+def test_the_baseline_of_items_is_the_one_that_was_asked_for():
+    items = [item("none", SHAKY), item("dropout", CALM)]
+    found = compared_across([set_to(each, **{ASKED_BASELINE: "dropout"}) for each in items])
+    assert [list(result.comparisons) for result in found] == [["none"], []]
+    assert found[0].comparisons["none"].status == "worse"
+
+
+def test_items_without_the_baseline_among_them_are_not_compared():
+    items = [item("adam", SHAKY), item("dropout", CALM)]
+    found = compared_across([set_to(each, **{ASKED_BASELINE: "none"}) for each in items])
+    assert [result.comparisons for result in found] == [{}, {}]
+
+
+def test_an_item_from_which_more_differs_is_left_out_and_told():
+    items = [
+        set_to(item("none", SHAKY), engine="stacked"),
+        set_to(item("dropout", CALM), engine="stacked"),
+        set_to(item("adam", OTHER), engine="sequential"),
+    ]
+    _, dropout, adam = compared_across(items)
+    assert list(dropout.comparisons) == ["dropout"]
+    assert dropout.comparisons["dropout"].n_compared == 1
+    assert adam.comparisons == {}
+    assert adam.notes == (
+        "not compared with 'none', from which more differs: engine: stacked → sequential",
+    )
+
+
+def test_an_item_of_another_test_set_is_told_too():
+    other = audit_predictions(
+        {"dropout": OTHER}, (TRUTH + 1) % 4, name="test_a.py::test_mlp[dropout]"
+    )
+    found = compared_across([item("none", SHAKY), other])
+    assert found[1].notes == (
+        "not compared with 'none', from which more differs: another test set",
+    )

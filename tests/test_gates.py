@@ -24,10 +24,21 @@ def test_new_runs_are_held_against_those_of_the_bank_whatever_their_types():
 
 def test_numbers_are_held_by_their_tolerance():
     task = make_task("regression", tolerance=0.1)
-    bank = np.array([[0.0, 1.0], [0.05, 1.0], [0.0, 1.05]])
-    found = gate(task, np.array([[0.5, 1.0]]), bank)
+    bank = np.tile([[0.0, 1.0], [0.05, 1.0], [0.0, 1.05]], 100)
+    found = gate(task, np.tile([[0.5, 1.0]], 100), bank)
     assert (found.new, found.bank) == (0.5, 0.0)
     assert found.failed
+
+
+def test_one_sample_more_is_no_alarm_where_no_bank_run_differed():
+    bank = np.zeros((5, 300), dtype=int)
+    new = bank[:1].copy()
+    new[0, 7] = 1
+    found = gate(CLASSIFICATION, new, bank)
+    assert (found.method, found.bank) == ("t", 0.0)
+    assert not found.failed
+    new[0, :60] = 1
+    assert gate(CLASSIFICATION, new, bank).failed
 
 
 def test_a_gate_is_json():

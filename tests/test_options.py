@@ -323,3 +323,17 @@ def test_settings_that_contradict_each_other_are_refused(sources, message):
     with pytest.raises(OptionError) as refusal:
         resolve(**sources)
     assert str(refusal.value) == message
+
+
+def test_runs_on_the_command_line_win_over_a_marker_s_max_runs():
+    marker = {"decision": "confidence", "max_runs": 8}
+    assert resolve({"runs": "9"}, marker).looks == (9,)
+    assert resolve({"runs": "6"}, marker).looks == (6, 8)
+
+
+def test_a_point_decision_on_the_command_line_sets_aside_what_a_marker_says_of_bounds():
+    found = resolve(
+        {"decision": "point"}, {"decision": "confidence", "max_runs": 8, "confidence": 0.9}
+    )
+    assert (found.looks, found.rule) == ((5,), Decision())
+    assert found.without_effect() == ()

@@ -192,7 +192,7 @@ def changed(where, value):
         ("report_only", 0, "report_only is 0 (an integer); expected true or false"),
         ("regularizers", [], "regularizers is a list; expected an object"),
         ("regularizers/none", 3, "none is 3 (an integer); expected an object"),
-        ("y_true", [], "runs of 4 samples stand beside 0 in y_true"),
+        ("y_true", [], "y_true holds no sample; expected at least 1"),
         ("y_true", [0, 1, 1], "runs of 4 samples stand beside 3 in y_true"),
         ("y_true", [0.0, 1.0, 1.0, 0.5], "labels are read as float64; expected integers"),
         ("y_true", [-1, 1, 1, 1], "labels go from -1 to 1"),

@@ -75,9 +75,9 @@ BOMB = base64.b64encode(zlib.compress(bytes(10_000_000))).decode()
         (7, "there is 7 (an integer); expected a packed array"),
         ([[0, 1], [0]], "a list can't be read as an array"),
         ([[0.5, 1.0]], "labels are read as float64; expected integers"),
-        ([["0", "1"]], "labels are read as <U1; expected integers"),
-        ([[True, False]], "labels are read as bool; expected integers"),
-        ([[None, 1]], "labels are read as object; expected integers"),
+        ([["0", "1"]], "a list holds '0' (a text); expected numbers"),
+        ([[True, False]], "a list holds True (true or false); expected numbers"),
+        ([[None, 1]], "a list holds null; expected numbers"),
         ([[2**70, 1]], "expected integers"),
         ([[-1, 1]], "labels go from -1 to 1; expected 0 up, below 2^63"),
         ([[2**63, 2**63]], "to 9223372036854775808; expected 0 up, below 2^63"),
@@ -172,7 +172,7 @@ def test_arrays_of_three_dimensions_read_back_as_they_were():
 
 @pytest.mark.parametrize("values", [[["a"]], [[True]], [[None]]])
 def test_what_are_no_numbers_is_refused(values):
-    with pytest.raises(DataError, match="expected finite numbers"):
+    with pytest.raises(DataError, match=r"a list holds .*; expected numbers"):
         unpack(values, 2, floats=True)
 
 
@@ -238,3 +238,15 @@ def test_texts_are_texts():
 
 def test_the_most_that_is_unpacked_is_enough_for_an_audit_of_a_thousand_runs():
     assert stored.MAX_ARRAY_BYTES >= 1000 * 10_000 * 100
+
+
+def test_more_axes_than_arrays_have_are_refused():
+    with pytest.raises(DataError, match="can't be unpacked"):
+        unpack({"dtype": "u1", "shape": [1] * 100, "zlib": ""}, 2)
+    with pytest.raises(DataError, match="a list holds a list; expected numbers"):
+        unpack([[[[0]]]], 2)
+
+
+def test_a_long_text_among_short_ones_takes_no_memory():
+    with pytest.raises(DataError, match=r"a list holds 'a.* \(a text\); expected numbers"):
+        unpack([["a" * 1000] + ["b"] * 10**6], 2)

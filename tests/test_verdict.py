@@ -90,7 +90,7 @@ def test_what_is_not_a_number_breaches_every_limit(name):
         **{THRESHOLDS[name].field: math.nan if name == "max_accuracy_std" else Estimate(math.nan)},
     )
     assert breach(unknown, Limit(name, 1.0)) == (
-        f"{THRESHOLDS[name].metric} is not a number, so {name}=1 can't be held"
+        f"{THRESHOLDS[name].metric} is no finite number, so {name}=1 can't be held"
     )
 
 
@@ -174,7 +174,7 @@ def test_an_undecided_limit_says_what_would_decide_it():
     (reason,) = verdict.reasons
     assert reason.startswith(
         "prediction_difference 0.0400 [0.0300, 0.0500] can't be told from max_prediction_difference=0.045 with "
-        "10 runs: the truth may be on either side, 0.0323 to "
+        "10 runs: the bounds that decide are 0.0323 and "
     )
     advised = int(reason.partition("; about ")[2].split()[0])
     assert reason.endswith(f"; about {advised} runs would decide it, if the estimate holds")
@@ -223,7 +223,7 @@ def test_what_is_not_a_number_fails_with_confidence_too():
     summary = replace(summary_of(np.array(RUNS), TRUTH), score=Estimate(math.nan))
     verdict = judge(summary, [Limit("min_accuracy", 0.5)], SURE, 3)
     assert verdict == Verdict(
-        "fail", ("accuracy is not a number, so min_accuracy=0.5 can't be held",)
+        "fail", ("accuracy is no finite number, so min_accuracy=0.5 can't be held",)
     )
 
 
@@ -236,3 +236,20 @@ def test_the_more_looks_are_planned_the_more_a_look_takes():
     once, often = SURE, Decision("confidence", 0.95, looks=(10, 20, 30, 50))
     found = {judge(summary_at(0.058, 0.009, 10), limits, rule, 10).status for rule in (once, often)}
     assert found == {"fail", "inconclusive"}
+
+
+def test_runs_that_all_agree_are_not_sure_of_it_where_one_flip_would_tell():
+    runs = np.tile(np.arange(360) % 10, (5, 1))
+    summary = summary_of(runs, runs[0])
+    limits = [Limit("max_prediction_difference", 0.0009)]
+    assert judge(summary, limits, SURE, 5).status == "pass"
+    flip = {"prediction_difference": 2 / 360}
+    assert judge(summary, limits, SURE, 5, flip).status == "inconclusive"
+    far = [Limit("max_prediction_difference", 0.05)]
+    assert judge(summary, far, SURE, 5, flip).status == "pass"
+
+
+def test_a_score_that_is_infinite_fails_whatever_the_decision():
+    summary = replace(summary_of(np.array(RUNS), TRUTH), score=Estimate(-math.inf))
+    for rule in (SURE, Decision()):
+        assert judge(summary, [Limit("min_accuracy", 0.5)], rule, 3).status == "fail"

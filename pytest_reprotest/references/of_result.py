@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pytest_reprotest.bank import ADAPTIVE
 from pytest_reprotest.baseline import BaselineComparison, compare_results, told_task
 from pytest_reprotest.differences import other_test_set
 from pytest_reprotest.errors import DataError
@@ -123,6 +124,8 @@ class StoredAudit(Reference):
         if compared.status != "same" and compared.differences:
             told = "; ".join(map(str, compared.differences))
             notes.append(f"settings that differ from {self._path}: {told}")
+        if "looks" in self._old.settings:
+            notes.append(f"of {self._path}: {ADAPTIVE}")
         if compared.status == "better":
             notes.append(
                 f"better than {self._path} by more than is tolerated: the baseline is stale. Store new "

@@ -6,7 +6,7 @@ the excess: the mean difference of new runs from bank runs, less the mean differ
 - By rank, wherever that can fail. If the change does nothing, all runs are exchangeable, so any choice of as
   many of them was as likely to be the new ones: p is the share of choices whose excess is at least the
   observed one. That is exact for whatever distribution runs have. One new run is ranked so from a bank of 19
-  at the level 0.05 (Vovk et al., *Algorithmic Learning in a Random World*, 2005), three from a bank of 3.
+  at the level 0.05 (Vovk et al., *Algorithmic Learning in a Random World*, 2005), three from a bank of 4.
   Every choice is scored alike, by the runs left to it, so that no run is held against fewer than another.
 - By a t statistic for smaller banks: the excess over s, the standard deviation of a bank run's own share of
   the difference, which is half that of the jackknife's pseudo-values. The quantile of Student's t is too
@@ -95,7 +95,13 @@ class Gate:
         )
 
 
-def bank_gate(differences: Fractions, n_new: int, alpha: float = ALPHA, seed: int = 0) -> Gate:
+def bank_gate(
+    differences: Fractions,
+    n_new: int,
+    alpha: float = ALPHA,
+    seed: int = 0,
+    one_flip: float = 0.0,
+) -> Gate:
     """Whether the new runs disagree with the bank more than the bank disagrees with itself.
 
     Parameters
@@ -108,6 +114,9 @@ def bank_gate(differences: Fractions, n_new: int, alpha: float = ALPHA, seed: in
         Chance that a change that does nothing fails.
     seed : int
         Of the choices that are drawn where there are too many to enumerate.
+    one_flip : float
+        By how much two runs differ, at the least, where they do: one sample. So much a bank run may vary,
+        though all that were seen agree.
 
     Raises
     ------
@@ -142,7 +151,8 @@ at most 0.0400 (p = 0.05 by rank, level 0.05)
         choices = _choices(n_new + n_bank, n_new, seed)
         rooms = _rooms(differences, choices, new - bank)
     else:
-        rooms = _run_spread(differences[n_new:, n_new:]) * _null(n_bank, n_new) - (new - bank)
+        spread = math.hypot(_run_spread(differences[n_new:, n_new:]), one_flip / math.sqrt(n_bank))
+        rooms = spread * _null(n_bank, n_new) - (new - bank)
     among = 1 + len(rooms)
     allowed = _allowed(alpha, among)
     return Gate(

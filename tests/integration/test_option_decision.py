@@ -27,7 +27,7 @@ def test_an_estimate_inside_passes_and_is_not_enough_with_confidence(project, wo
     said = project.said(result)
     assert "reproducibility: 1 of 1 regularizers can't be decided with so few runs" in said
     assert (
-        "can't be told from max_prediction_difference=0.4 with 6 runs: the truth may be on either"
+        "can't be told from max_prediction_difference=0.4 with 6 runs: the bounds that decide"
         in said
     )
     assert "runs would decide it, if the estimate holds" in said

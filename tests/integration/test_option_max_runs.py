@@ -24,7 +24,7 @@ def test_runs_are_added_until_the_limit_is_decided(project, workers):
     assert 12 <= found["regularizers"]["none"]["n_runs"] < 200
     assert found["settings"]["looks"][:6] == [3, 5, 8, 12, 20, 30]
     assert found["regularizers"]["none"]["verdict"]["status"] == "pass"
-    assert "so the intervals (±) cover about 90% here, not 95%" in project.said(result)
+    assert "so its intervals (±) cover less than 95%: about 90%" in project.said(result)
 
 
 def test_no_run_is_trained_twice(project):
@@ -62,7 +62,7 @@ def test_runs_are_added_for_the_undecided_regularizers_only(project):
         "dropout": 8,
     }
     assert found["comparisons"] == {}
-    assert "with 8 runs: the truth may be on either side" in project.said(result)
+    assert "with 8 runs: the bounds that decide are" in project.said(result)
 
 
 def test_fewer_than_the_first_look_are_refused(project):
