@@ -58,7 +58,7 @@ def test_runs_are_added_for_the_undecided_regularizers_only(project):
     result.assert_outcomes(failed=1)
     found = project.audits()["test_mixed"]
     assert {label: one["n_runs"] for label, one in found["regularizers"].items()} == {
-        "none": 3,
+        "none": 5,
         "dropout": 8,
     }
     assert found["comparisons"] == {}
