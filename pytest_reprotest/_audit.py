@@ -74,7 +74,7 @@ def run_audit(
         "workers": executor.n_workers,
         "decision": options.decision,
         **({"confidence": options.confidence} if options.decision == "confidence" else {}),
-        **({"looks": list(options.looks)} if options.max_runs is not None else {}),
+        **({"looks": list(options.looks)} if options.adaptive else {}),
         **({FIRST_RUN: reference.first_run} if reference.first_run else {}),
         "training": trainer.describe(),
         "origins": dict(options.origins),
@@ -149,7 +149,6 @@ def collected(
     compares: bool = True,
 ) -> AuditResult:
     """The result, with the regularizers compared where all have the runs that were planned."""
-    adaptive = len(options.looks) > 1
     return AuditResult(
         name,
         by_regularizer,
@@ -159,13 +158,15 @@ def collected(
         settings,
         (
             *notes,
-            *((_STOPPED,) if adaptive else ()),
+            *((_STOPPED,) if options.adaptive else ()),
             *options.bounds.not_loosened(),
             *options.without_effect(),
         ),
         options.report_only,
         task,
-        compare(task, by_regularizer, baseline, y_true) if compares and not adaptive else {},
+        compare(task, by_regularizer, baseline, y_true)
+        if compares and not options.adaptive
+        else {},
         options.on_inconclusive,
     )
 

@@ -12,7 +12,7 @@ from pytest_reprotest.fingerprint import versions
 from pytest_reprotest.interfaces import Progress, Trainer
 from pytest_reprotest.measuring import distance_of, measured
 from pytest_reprotest.options import MARKER_KEYS, READERS, Options, resolve
-from pytest_reprotest.plan import Plan
+from pytest_reprotest.plan import Plan, baseline_among
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.regularizer_result import RegularizerResult
@@ -175,7 +175,7 @@ def audit_predictions(
         label: _measured(label, runs, kind, true, options)
         for label, runs in zip(labels, predictions.values(), strict=True)
     }
-    baseline = options.baseline or ("none" if "none" in labels else labels[0])
+    baseline = options.baseline or baseline_among(labels)
     settings = {
         "decision": options.decision,
         "origins": dict(options.origins),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pytest_reprotest.interfaces import Trainer
-from pytest_reprotest.joined import baseline_among
 from pytest_reprotest.options import Options
+from pytest_reprotest.plan import baseline_among
 from pytest_reprotest.statistics.planning import Asked, Pilot, warnings_of
 
 Pilots = Mapping[tuple[str, str], Pilot]
@@ -48,8 +48,7 @@ def foreseen(
         for label in labels
         for limit in options.bounds.limits(label)
     ]
-    adaptive = len(options.looks) > 1
-    others = 0 if adaptive else sum(label != baseline for label in labels)
+    others = 0 if options.adaptive else sum(label != baseline for label in labels)
     return warnings_of(options.looks[-1], others, asked, typical_samples(trainer))
 
 

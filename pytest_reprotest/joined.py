@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_reprotest.comparisons import compare
 from pytest_reprotest.differences import differences
+from pytest_reprotest.plan import baseline_among
 from pytest_reprotest.result import AuditResult
 
 
@@ -35,11 +36,6 @@ def title(result: AuditResult) -> str:
     """The test of an audit, whichever regularizer its item had."""
     only = result.regularizers
     return group(result.name, only[0] if len(only) == 1 else "")
-
-
-def baseline_among(labels: Sequence[str]) -> str:
-    """The label that the others of a test's items are held against."""
-    return "none" if "none" in labels else labels[0]
 
 
 def compared_across(results: Sequence[AuditResult]) -> list[AuditResult]:

@@ -108,6 +108,11 @@ class Options:
 
         return looks(self.runs, max(self.max_runs, self.runs))
 
+    @property
+    def adaptive(self) -> bool:
+        """Whether runs are added until the limits are decided."""
+        return len(self.looks) > 1
+
     def without_effect(self) -> tuple[str, ...]:
         """A sentence for each option of the command line that this audit makes no use of."""
         return tuple(

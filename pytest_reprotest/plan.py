@@ -62,6 +62,11 @@ class Plan:
         return next(even, count)
 
 
+def baseline_among(labels: Sequence[str]) -> str:
+    """The label that others are held against where none was named."""
+    return "none" if "none" in labels else labels[0]
+
+
 def make_plan(
     options: Options, regularizers: Sequence[str], indices: Sequence[int] | None = None
 ) -> Plan:

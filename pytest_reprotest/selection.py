@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_reprotest.errors import OptionError, did_you_mean
 from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.options import COMMAND_LINE, Options, spelled
+from pytest_reprotest.plan import baseline_among
 from pytest_reprotest.registry import Registry
 
 
@@ -69,7 +70,7 @@ def _check_known(threshold: str, name: str, registry: Registry) -> None:
 
 
 def _baseline(options: Options, labels: tuple[str, ...]) -> str:
-    fallback = "none" if "none" in labels else labels[0]
+    fallback = baseline_among(labels)
     if options.baseline is None or options.baseline in labels:
         return options.baseline or fallback
     if options.origin("regularizers") == COMMAND_LINE:

@@ -337,3 +337,10 @@ def test_a_point_decision_on_the_command_line_sets_aside_what_a_marker_says_of_b
     )
     assert (found.looks, found.rule) == ((5,), Decision())
     assert found.without_effect() == ()
+
+
+def test_runs_are_added_only_where_several_looks_are_planned():
+    sure = {"decision": "confidence", "runs": 5}
+    assert resolve(marker={**sure, "max_runs": 20}).adaptive
+    assert not resolve(marker={**sure, "max_runs": 5}).adaptive
+    assert not resolve(marker={"runs": 5}, ini={"max_runs": "20"}).adaptive
