@@ -76,7 +76,8 @@ HOMES = {
     "tqdm": ["report"],
     "cloudpickle": ["training"],
     "ray": ["execution.ray"],
-    "plotly": ["report.plots"],
+    "plotly": ["report.plots.interactive"],
+    "matplotlib": ["report.plots.static"],
     "sklearn": [],
 }
 # Loaded at every start of pytest: nothing but the standard library, pytest and each other.

@@ -1,0 +1,23 @@
+"""Figures as data, and two renderers that draw them: Plotly for pages, matplotlib for files.
+
+Neither library is imported before a figure is drawn: ``pip install 'pytest-reprotest[report]'``.
+"""
+
+from pytest_reprotest.report.plots.boxes import Boxes
+from pytest_reprotest.report.plots.figure import Axis, Figure
+from pytest_reprotest.report.plots.forest import Forest, Row
+from pytest_reprotest.report.plots.output import save, to_plotly
+from pytest_reprotest.report.plots.points import Point, Points, ReferenceLine
+
+__all__ = [
+    "Axis",
+    "Boxes",
+    "Figure",
+    "Forest",
+    "Point",
+    "Points",
+    "ReferenceLine",
+    "Row",
+    "save",
+    "to_plotly",
+]

@@ -1,0 +1,98 @@
+"""Figures drawn: the right library for each way out, imported only then."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_reprotest.errors import DataError, OptionError, ReprotestError
+from pytest_reprotest.report.plots.figure import Figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects
+
+SUFFIXES = (".png", ".svg")
+
+
+def to_plotly(figure: Figure) -> plotly.graph_objects.Figure:
+    """A figure for a page, to look at with a mouse.
+
+    Raises
+    ------
+    DataError
+        Where it is no figure.
+    ReprotestError
+        Where Plotly is not installed.
+
+    Examples
+    --------
+    ``to_plotly(Boxes("Digits", Axis("PD", "percent"), {"none": [0.03, 0.02]})).write_html("digits.html")``
+    """
+    _check(figure)
+    return _renderer("interactive", "plotly").rendered(figure)
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure into a file, atomically; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    path : str or path
+        It ends in ``.png`` or ``.svg``, and its folder exists.
+
+    Raises
+    ------
+    DataError
+        Where it is no figure.
+    OptionError
+        Where nothing can be written to this path.
+    ReprotestError
+        Where matplotlib is not installed.
+
+    >>> from pytest_reprotest.report.plots import Axis, Boxes
+    >>> save(Boxes("Digits", Axis("PD", "percent"), {"none": [0.03, 0.02]}), "digits.pdf")
+    Traceback (most recent call last):
+    pytest_reprotest.errors.OptionError: digits.pdf cannot be written as '.pdf'; expected a path that ends in .png or .svg
+    """
+    _check(figure)
+    target = Path(path)
+    kind = target.suffix.lower()
+    if kind not in SUFFIXES:
+        raise OptionError(
+            f"{target} cannot be written as {kind!r}; expected a path that ends in "
+            + " or ".join(SUFFIXES)
+        )
+    if target.is_dir():
+        raise OptionError(f"{target} is a folder; expected the path of a file to write")
+    if not target.parent.is_dir():
+        raise OptionError(
+            f"{target}: the folder {target.parent} does not exist; create it, or write elsewhere"
+        )
+    content: bytes = _renderer("static", "matplotlib").rendered(figure, kind[1:])
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        scratch.write_bytes(content)
+        scratch.replace(target)
+    except OSError as error:
+        raise OptionError(
+            f"{target} can't be written: {error.strerror or error}; write elsewhere"
+        ) from None
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _check(figure: Any) -> None:
+    if not isinstance(figure, Figure):
+        raise DataError(f"{figure!r:.80} is no figure; expected Boxes, Points or Forest")
+
+
+def _renderer(name: str, library: str) -> Any:
+    try:
+        return importlib.import_module(f"pytest_reprotest.report.plots.{name}")
+    except ImportError as error:
+        raise ReprotestError(
+            f"drawing this takes {library}, which can't be imported ({error}); install it: "
+            "pip install 'pytest-reprotest[report]'"
+        ) from error
