@@ -36,19 +36,26 @@ class Plan:
     def chunks(self, size: int, workers: int = 1) -> list[tuple[Run, ...]]:
         """The runs of each regularizer in parts of about ``size``, as equal as they can be.
 
-        No part is larger, unless a few larger ones share out evenly among the workers: five parts would
-        leave one of two workers idle for a fifth of the time.
+        No part is larger, unless a few larger ones share out evenly among the workers (five parts would leave
+        one of two workers idle for a fifth of the time) or a run would be left alone, which takes as long as
+        two stacked ones. Parts are smaller where workers would have none.
 
         >>> plan = make_plan(Options(runs=10), ["none"])
         >>> [len(chunk) for chunk in plan.chunks(4)]
         [4, 3, 3]
         >>> [len(chunk) for chunk in plan.chunks(2, workers=2)]
         [3, 3, 2, 2]
+        >>> [len(chunk) for chunk in plan.chunks(10, workers=2)]
+        [5, 5]
+        >>> [len(chunk) for chunk in make_plan(Options(runs=5), ["none"]).chunks(2)]
+        [3, 2]
         """
         found: list[tuple[Run, ...]] = []
         for label in self.regularizers:
             runs = self.of(label)
-            count = self._shared_out(-(-len(runs) // max(size, 1)), workers)
+            most = max(len(runs) // 2, 1) if size > 1 else len(runs)
+            fewest = -(-workers // len(self.regularizers))
+            count = self._shared_out(min(max(-(-len(runs) // max(size, 1)), fewest), most), workers)
             each, more = divmod(len(runs), count)
             edges = [each * part + min(part, more) for part in range(count + 1)]
             found.extend(runs[start:end] for start, end in itertools.pairwise(edges))

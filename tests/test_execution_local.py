@@ -51,9 +51,9 @@ def test_every_run_is_trained_in_the_plans_order():
 def test_chunks_are_of_one_regularizer_and_of_the_placements_size():
     trainer = Scripted()
     placement = Placement("cpu", "stacked", 2)
-    execute(trainer, placement=placement)
+    execute(trainer, runs=4, placement=placement)
     assert [(label, runs) for label, runs, _ in trainer.asked] == [
-        (label, chunk) for label in REGULARIZERS for chunk in ([0, 1], [2])
+        (label, chunk) for label in REGULARIZERS for chunk in ([0, 1], [2, 3])
     ]
     assert {asked for _, _, asked in trainer.asked} == {placement}
 

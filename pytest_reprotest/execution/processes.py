@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from pytest_reprotest.training.shipping import Hold
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-_KEEP_MEMORY = {  # glibc gives a step's batch back to the system and clears it anew: 5 to 10% of the time
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-}
 _TRIES = 2  # of a chunk whose worker died
 _ROOM = 8 << 30  # bytes free in /dev/shm from which data goes there
 
@@ -70,7 +66,7 @@ class _Worker:
         self.returned: set[int] = set()
         ours, theirs = Pipe()
         self.pipe: Connection[Any, Any] = ours
-        environment = {**_KEEP_MEMORY, **os.environ, **_ONE_THREAD}
+        environment = {**os.environ, **_ONE_THREAD}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest_reprotest.execution.worker", str(theirs.fileno())],

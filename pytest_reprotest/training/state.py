@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
 
 from pytest_reprotest.seeds import RunSeeds
+from pytest_reprotest.training.memory import kept_memory
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def preserved_state(threads: int | None = None) -> Iterator[None]:
     Parameters
     ----------
     threads : int, optional
-        CPU threads to compute with inside.
+        CPU threads to compute with inside; memory that is freed is then kept until the end.
     """
     python_state = random.getstate()
     numpy_state = np.random.get_state()
@@ -30,7 +31,8 @@ def preserved_state(threads: int | None = None) -> Iterator[None]:
     try:
         if threads is not None and threads != thread_count:
             torch.set_num_threads(threads)
-        with torch.inference_mode(False), torch.enable_grad():
+        memory = nullcontext() if threads is None else kept_memory()
+        with memory, torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
         random.setstate(python_state)
