@@ -1,0 +1,98 @@
+"""Freed memory is kept while something trains, and given back afterwards."""
+
+import ctypes
+import resource
+
+import pytest
+import torch
+
+from pytest_reprotest.training import memory
+from pytest_reprotest.training.memory import kept_memory
+from pytest_reprotest.training.state import preserved_state
+
+
+class Recorder:
+    """Stands in for the C library."""
+
+    def __init__(self):
+        self.calls = []
+
+    def mallopt(self, parameter, value):
+        self.calls.append((parameter, value))
+
+    def malloc_trim(self, room):
+        self.calls.append(("trim", room))
+
+
+@pytest.fixture
+def library(monkeypatch):
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "LD_PRELOAD"):
+        monkeypatch.delenv(name, raising=False)
+    recorder = Recorder()
+    monkeypatch.setattr(memory, "_glibc", lambda: recorder)
+    return recorder
+
+
+KEPT = [(-1, 1 << 30), (-3, 1 << 30)]
+GIVEN_BACK = [(-1, 1 << 26), (-3, 1 << 25), ("trim", 0)]
+
+
+def test_thresholds_are_set_and_put_back(library):
+    with kept_memory():
+        assert library.calls == KEPT
+    assert library.calls == KEPT + GIVEN_BACK
+
+
+def test_they_are_put_back_after_an_exception(library):
+    with pytest.raises(KeyboardInterrupt), kept_memory():
+        raise KeyboardInterrupt
+    assert library.calls == KEPT + GIVEN_BACK
+
+
+def test_what_the_environment_says_is_left_alone(library, monkeypatch):
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
+    with kept_memory():
+        pass
+    assert library.calls == []
+
+
+def test_only_what_computes_keeps_memory(library):
+    with preserved_state():
+        assert library.calls == []
+    with preserved_state(1):
+        assert library.calls == KEPT
+
+
+@pytest.mark.parametrize("why", ["another allocator", "another C library"])
+def test_it_does_nothing_elsewhere(why, monkeypatch):
+    if why == "another allocator":
+        monkeypatch.setenv("LD_PRELOAD", "libjemalloc.so.2")
+    else:
+        monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    memory._glibc.cache_clear()
+    try:
+        assert memory._glibc() is None
+        with kept_memory():
+            pass
+    finally:
+        memory._glibc.cache_clear()
+
+
+def faults(times=20):
+    """Page faults of filling 64 MB, over and over."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        torch.empty(1 << 24).fill_(1.0)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="glibc's allocator only")
+def test_the_system_does_not_clear_the_same_pages_again(monkeypatch):
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
+        monkeypatch.delenv(name, raising=False)
+    usual = faults()
+    with kept_memory():
+        faults()  # pages that nothing has had before
+        kept = faults()
+    assert kept < usual / 4
+    assert faults() > usual / 2
