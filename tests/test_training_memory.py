@@ -78,21 +78,22 @@ def test_it_does_nothing_elsewhere(why, monkeypatch):
         memory._glibc.cache_clear()
 
 
-def faults(times=20):
-    """Page faults of filling 64 MB, over and over."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def fewest_faults(times=20):
+    """Page faults of filling 64 MB, where they were fewest: the system may take any page away at times."""
+    found = []
     for _ in range(times):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         torch.empty(1 << 24).fill_(1.0)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        found.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    return min(found)
 
 
 @pytest.mark.skipif(memory._glibc() is None, reason="glibc's allocator only")
 def test_the_system_does_not_clear_the_same_pages_again(monkeypatch):
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
         monkeypatch.delenv(name, raising=False)
-    usual = faults()
+    usual = fewest_faults()
     with kept_memory():
-        faults()  # pages that nothing has had before
-        kept = faults()
+        kept = fewest_faults()
     assert kept < usual / 4
-    assert faults() > usual / 2
+    assert fewest_faults() > usual / 2
