@@ -64,6 +64,9 @@ class Recipe:
         Clip each run's gradient to this Euclidean norm.
     drop_last : bool
         Leave out an epoch's last batch where it is smaller than ``batch_size``.
+    ema_decay : float, optional
+        Predict with the exponential moving average of the weights: what it keeps of itself at each step,
+        above 0 and below 1. The statistics of batch norms are recomputed for it.
     threads : int
         CPU threads of one run. Results on a CPU depend on it.
 
@@ -86,6 +89,7 @@ class Recipe:
     schedule: str | Callable[[float], float] = "constant"
     max_grad_norm: float | None = None
     drop_last: bool = False
+    ema_decay: float | None = None
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -102,6 +106,8 @@ class Recipe:
                 _number(name, getattr(self, name), above_zero=True)
         _number("momentum", self.momentum)
         _number("weight_decay", self.weight_decay)
+        if self.ema_decay is not None:
+            _fraction("ema_decay", self.ema_decay)
         if not isinstance(self.drop_last, bool):
             raise OptionError(f"drop_last={self.drop_last!r}; expected True or False")
         if callable(self.optimizer) and self.lr is not None:
@@ -150,6 +156,11 @@ def _number(name: str, value: Any, above_zero: bool = False) -> None:
         or (above_zero and value == 0)
     ):
         raise OptionError(f"{name}={value!r}; expected a finite number {bound}")
+
+
+def _fraction(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+        raise OptionError(f"{name}={value!r}; expected a number above 0 and below 1")
 
 
 def _name_or_callable(name: str, value: Any, valid: tuple[str, ...]) -> None:

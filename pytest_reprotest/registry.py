@@ -24,6 +24,7 @@ BUILT_IN = {
     "layer_norm": f"{_ROOM}.normalization:LayerNorm",
     "group_norm": f"{_ROOM}.normalization:GroupNorm",
     "residual": f"{_ROOM}.residual:Residual",
+    "ema": f"{_ROOM}.averaging:Ema",
 }
 COMBINED = f"{_ROOM}.combined:Combined"
 

@@ -82,6 +82,7 @@ def test_no_schedule_exceeds_the_rate_or_goes_below_zero(schedule):
         ({"momentum": -0.5}, "momentum=-0.5; expected a finite number of 0 or more"),
         ({"weight_decay": math.inf}, "weight_decay=inf; expected a finite number of 0 or more"),
         ({"drop_last": 1}, "drop_last=1; expected True or False"),
+        ({"ema_decay": 1.0}, "ema_decay=1.0; expected a number above 0 and below 1"),
         (
             {"optimizer": "adm"},
             "optimizer='adm'; expected one of sgd, momentum, nesterov, adam, adamw",

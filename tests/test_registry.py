@@ -48,7 +48,7 @@ def test_every_built_in_regularizer_is_found_by_the_name_it_has(name):
     assert "\n" not in found.summary
 
 
-def test_the_regularizers_of_the_study_are_there():
+def test_the_regularizers_of_the_study_are_there_and_then_those_of_later_work():
     assert tuple(BUILT_IN) == (
         "none",
         "momentum",
@@ -61,6 +61,7 @@ def test_the_regularizers_of_the_study_are_there():
         "layer_norm",
         "group_norm",
         "residual",
+        "ema",
     )
     assert [name for name, _ in Registry().summaries()] == list(BUILT_IN)
 
@@ -134,7 +135,7 @@ def test_every_built_in_label_read_again_is_the_same(name):
 
 
 def test_several_regularizers_have_no_label_in_common():
-    with pytest.raises(OptionError, match="'all' names 11 regularizers; expected one"):
+    with pytest.raises(OptionError, match="'all' names 12 regularizers; expected one"):
         Registry().label("all")
 
 

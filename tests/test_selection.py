@@ -83,7 +83,7 @@ def test_the_command_line_may_pick_a_marker_s_object():
             "max_prediction_difference: 'weight_decay(1e-3)' is reported as 'weight_decay(0.001)'; "
             "write it so",
         ),
-        ("all", "max_prediction_difference: 'all' names 11 regularizers; expected one."),
+        ("all", "max_prediction_difference: 'all' names 12 regularizers; expected one."),
     ],
 )
 def test_a_mapping_that_names_no_label_is_refused(name, message):

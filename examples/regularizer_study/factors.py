@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
@@ -72,6 +73,11 @@ class Cell:
         words += ["orthogonal"] * self.orthogonal
         words += ["tied"] * self.tied
         return "-".join(words)
+
+    @property
+    def seed(self) -> int:
+        """The base seed: a cell's own, so that cells are independent, also two that train the same net."""
+        return zlib.crc32(self.id.encode())
 
     @property
     def net(self) -> Net:
@@ -224,20 +230,27 @@ def _ci() -> Profile:
 PROFILES = ("smoke", "ci", "published", "full")
 
 
-def profile(name: str) -> Profile:
+def profile(name: str, data: str | None = None) -> Profile:
     """A profile by its name.
 
     - ``smoke``: a cell of each kind on the digits; seconds.
     - ``ci``: MNIST, 10,240 pictures, four epochs; minutes.
-    - ``published``: what the study ran on MNIST.
-    - ``full``: all that it planned.
+    - ``published``: what the study ran on MNIST, or the same on another data set.
+    - ``full``: all that it planned, or one data set of it.
+
+    Raises
+    ------
+    ValueError
+        For another name, and for ``data`` where a profile has its own.
     """
+    if data is not None and name in ("smoke", "ci"):
+        raise ValueError(f"the profile {name} has its own data; expected published or full")
     if name == "smoke":
         return _smoke()
     if name == "ci":
         return _ci()
     if name == "published":
-        return Profile(name, published_cells())
+        return Profile(name, published_cells(data or "mnist"))
     if name == "full":
-        return Profile(name, tuple(full_cells()))
+        return Profile(name, tuple(full_cells(data and (data,))))
     raise ValueError(f"no profile {name!r}; expected one of {', '.join(PROFILES)}")

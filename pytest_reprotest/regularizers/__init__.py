@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from pytest_reprotest.regularizers.averaging import Ema
 from pytest_reprotest.regularizers.baseline import ByHand, NoRegularizer
 from pytest_reprotest.regularizers.noise import Dropout, StochasticDepth
 from pytest_reprotest.regularizers.normalization import BatchNorm, GroupNorm, LayerNorm
@@ -25,12 +26,14 @@ batch_norm = BatchNorm
 layer_norm = LayerNorm
 group_norm = GroupNorm
 residual = Residual
+ema = Ema
 
 __all__ = [
     "adam",
     "batch_norm",
     "by_hand",
     "dropout",
+    "ema",
     "group_norm",
     "layer_norm",
     "momentum",

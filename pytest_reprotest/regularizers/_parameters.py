@@ -16,6 +16,12 @@ def probability(owner: str, name: str, value: Any) -> None:
         raise OptionError(f"{owner}({name}={value!r}); expected a probability from 0 to below 1")
 
 
+def fraction(owner: str, name: str, value: Any) -> None:
+    """Refuse anything but a number above 0 and below 1."""
+    if not _is_number(value) or not 0.0 < value < 1.0:
+        raise OptionError(f"{owner}({name}={value!r}); expected a number above 0 and below 1")
+
+
 def positive(owner: str, name: str, value: Any) -> None:
     """Refuse anything but a finite number above 0."""
     if not _is_number(value) or not value > 0.0:

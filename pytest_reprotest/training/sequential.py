@@ -15,6 +15,12 @@ from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.plan import Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.tasks import Array
+from pytest_reprotest.training.averaging import (
+    batch_norms,
+    batches_in_order,
+    recompute,
+    weight_average,
+)
 from pytest_reprotest.training.data import Source
 from pytest_reprotest.training.heads import Gathered
 from pytest_reprotest.training.objective import make_loss, make_optimizer, set_rates
@@ -89,6 +95,7 @@ def train_sequentially(
         Where an epoch's loss is not finite.
     """
     training = SequentialTraining(model, recipe, regularizer, train, device)
+    average = weight_average(recipe, model.parameters())
     scheduled = recipe.schedule != "constant"
     base_rates = [float(group["lr"]) for group in training.optimizer.param_groups if scheduled]
     order = torch_generator(run.seeds, "data_order")
@@ -106,9 +113,15 @@ def train_sequentially(
                 )
                 set_rates(training.optimizer, [rate * factor for rate in base_rates])
             training.step(index)
+            if average is not None:
+                average.update()
         losses.append(training.total.item() / steps)
         if not math.isfinite(losses[-1]):
             raise diverged(losses[-1], epoch, recipe)
+    if average is not None:
+        average.put()
+        batches = batches_in_order(train.n_samples, recipe.batch_size, device)
+        recompute(batch_norms(model), model.train, model, train, batches)
     labels, scores = predict(model, test, device)
     return Trained(labels, tuple(losses), scores)
 

@@ -15,6 +15,14 @@ from torch import Tensor, nn
 from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.training import sequential
+from pytest_reprotest.training.averaging import (
+    Norm,
+    WeightAverage,
+    batch_norms,
+    batches_in_order,
+    recompute,
+    weight_average,
+)
 from pytest_reprotest.training.data import Source, TensorSource
 from pytest_reprotest.training.sequential import SequentialTraining, epoch_order, steps_per_epoch
 from pytest_reprotest.training.stacked import engine
@@ -38,7 +46,7 @@ class Timed:
     step, last_step : float
         A step on a full batch, and an epoch's last one, which may have fewer samples.
     evaluation : float
-        Predicting the test set.
+        Predicting the test set, and before it the statistics of batch norms under averaged weights.
     """
 
     start: float
@@ -82,6 +90,10 @@ def time_training(
     start = clock() - started
     evaluation = min(clock.once(parts.predict) for _ in range(2))
     parts.begin()
+    if parts.recompute is not None:
+        in_order = batches_in_order(train.n_samples, recipe.batch_size, device)
+        evaluation += len(in_order) * clock.each(parts.recompute, in_order, BUDGET / 4)
+        parts.begin()
     generators = [torch.Generator().manual_seed(0) for _ in models]
     steps = steps_per_epoch(recipe, train.n_samples)
 
@@ -134,11 +146,24 @@ class _Clock:
 
 @dataclass(frozen=True)
 class _Parts:
-    """A training that can be stepped: ``begin`` comes before the steps, ``predict`` takes the test set."""
+    """A training that can be stepped.
+
+    Attributes
+    ----------
+    begin : callable
+        Comes before steps.
+    step : callable
+        Takes one, and the weights after it into their average.
+    predict : callable
+        Takes the test set.
+    recompute : callable or None
+        Takes a batch of the training set for the statistics of batch norms, where that is to be done.
+    """
 
     begin: Callable[[], Any]
     step: Callable[[Tensor], None]
     predict: Callable[[], Any]
+    recompute: Callable[[Tensor], None] | None
 
 
 def _stacked(
@@ -157,8 +182,15 @@ def _stacked(
     graphed = device.startswith("cuda") and isinstance(recipe.optimizer, str)
     training = StackTraining(stack, recipe, regularizer, train, graphed)
     step = GraphedStep(training) if graphed else training.step
+    average = weight_average(recipe, stack.leaves.values())
     fixed = test
-    return _Parts(stack.train, step, lambda: engine.predict(stack, fixed))
+    stack.train()
+    return _Parts(
+        stack.train,
+        _averaged(step, average),
+        lambda: engine.predict(stack, fixed),
+        _recomputing(average, stack.batch_norms(), stack.train, stack.share, train),
+    )
 
 
 def _alone(
@@ -171,4 +203,36 @@ def _alone(
 ) -> _Parts:
     model = models[0]
     training = SequentialTraining(model, recipe, regularizer, train, device)
-    return _Parts(model.train, training.step, lambda: sequential.predict(model, test, device))
+    average = weight_average(recipe, model.parameters())
+    model.train()
+    return _Parts(
+        model.train,
+        _averaged(training.step, average),
+        lambda: sequential.predict(model, test, device),
+        _recomputing(average, batch_norms(model), model.train, model, train),
+    )
+
+
+def _averaged(
+    step: Callable[[Tensor], None], average: WeightAverage | None
+) -> Callable[[Tensor], None]:
+    if average is None:
+        return step
+
+    def both(index: Tensor) -> None:
+        step(index)
+        average.update()
+
+    return both
+
+
+def _recomputing(
+    average: WeightAverage | None,
+    norms: list[Norm],
+    switch: Callable[[bool], Any],
+    forward: Callable[[Tensor], Any],
+    train: Source,
+) -> Callable[[Tensor], None] | None:
+    if average is None or not norms:
+        return None
+    return lambda index: recompute(norms, switch, forward, train, [index])

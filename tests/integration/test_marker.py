@@ -276,7 +276,7 @@ class TestParametrization:
                 retrain(make_solved, **data)
             """)
         result = project.run("-rs", "-k", "none or residual")
-        result.assert_outcomes(passed=1, skipped=1, deselected=9)
+        result.assert_outcomes(passed=1, skipped=1, deselected=10)
         assert "does not fit this model: 'residual' needs a hidden layer whose output has its" in (
             project.said(result)
         )
@@ -314,7 +314,7 @@ def test_all_in_one_test_reports_what_does_not_fit_and_audits_the_rest(project):
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["  residual * does not fit"])
     assert "test_all: residual does not fit: 'residual' needs a hidden" in project.said(result)
-    assert len(project.audits()["test_all"]["regularizers"]) == 8
+    assert len(project.audits()["test_all"]["regularizers"]) == 9
 
 
 def test_a_factory_with_a_parameter_regularizer_gets_each_label(project):

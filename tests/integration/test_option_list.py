@@ -14,6 +14,7 @@ NAMES = [
     "layer_norm",
     "group_norm",
     "residual",
+    "ema",
 ]
 
 

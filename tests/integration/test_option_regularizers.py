@@ -49,6 +49,7 @@ def test_all_audits_every_registered_regularizer(project):
         "layer_norm",
         "group_norm",
         "residual",
+        "ema",
     ]
 
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from pytest_reprotest.regularizers._keyed import KeyedDropout, keyed_uniforms
 from pytest_reprotest.regularizers._surgery import Stage
 from pytest_reprotest.regularizers.normalization import Features
-from pytest_reprotest.training.stacked import kernels, norms
+from pytest_reprotest.training.averaging import Norm
+from pytest_reprotest.training.stacked import kernels, norms, reading
 
 
 class Stack(ABC):
@@ -39,9 +40,17 @@ class Stack(ABC):
     def __call__(self, inputs: Tensor) -> Tensor:
         """Scores (n_runs, n, n_classes) of inputs (n_runs, n, …)."""
 
+    def share(self, inputs: Tensor) -> Tensor:
+        """Scores (n_runs, n, n_classes) of inputs (n, …) that all runs see."""
+        return self(inputs.unsqueeze(0).expand(self.n_runs, *inputs.shape))
+
     @abstractmethod
     def train(self, training: bool = True) -> None:
         """Switch between training and evaluation."""
+
+    @abstractmethod
+    def batch_norms(self) -> list[Norm]:
+        """The batch norms that learn running statistics."""
 
 
 def gather(models: Sequence[nn.Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -170,46 +179,81 @@ _LEAVES: dict[type[nn.Module], Callable[..., nn.Module]] = {
 }
 
 
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
 class NotDirect(Exception):  # noqa: N818 - an answer, not a fault
     """The tree holds something that only vmap can stack."""
 
 
-def _rebuilt(
-    module: nn.Module, name: str, state: Mapping[str, Tensor], memo: dict[int, nn.Module]
-) -> nn.Module:
-    if id(module) in memo:
-        return memo[id(module)]
-    kind = type(module)
-    if kind in _ELEMENTWISE:
-        made = module
-    elif kind is Features:
-        made = _rebuilt(module.norm, f"{name}.norm", state, memo)  # type: ignore[arg-type]
-    elif kind in _LEAVES:
-        if kind is nn.LayerNorm and len(module.normalized_shape) != 1:  # type: ignore[arg-type]
+class _Rebuilding:
+    """A model's modules with the run axis; one that stands in several places stays one.
+
+    Parameters
+    ----------
+    model : nn.Module
+    state : dict
+        Stacked parameters and buffers by the model's names.
+    """
+
+    def __init__(self, model: nn.Module, state: Mapping[str, Tensor]) -> None:
+        self.names = {id(module): name for name, module in model.named_modules()}
+        self.state = state
+        self.made: dict[
+            int, tuple[nn.Module, nn.Module]
+        ] = {}  # with the original, whose id stays its own
+
+    def rebuilt(self, module: nn.Module) -> nn.Module:
+        """The module's stacked twin."""
+        if id(module) not in self.made:
+            if any(getattr(module, hooks) for hooks in _HOOKS):
+                raise NotDirect(f"{self.names.get(id(module))} has hooks")
+            self.made[id(module)] = module, self._make(module)
+        return self.made[id(module)][1]
+
+    def _make(self, module: Any) -> nn.Module:
+        kind = type(module)
+        if kind in _ELEMENTWISE:
+            made: nn.Module = copy.copy(module)
+            if getattr(module, "inplace", False):  # autograd may need what it would overwrite
+                vars(made)["inplace"] = False
+            return made
+        if kind in _LEAVES:
+            return self._leaf(module)
+        if kind is nn.Flatten and module.start_dim == 1 and module.end_dim == -1:
+            return nn.Flatten(2)
+        if kind is Features:
+            return self.rebuilt(module.norm)
+        if kind is Stage:
+            parts = (module.layer, module.norm, module.dropout, module.branch)
+            stage = nn.Sequential(*(self.rebuilt(part) for part in parts if part is not None))
+            return reading.Sum(nn.Sequential(), stage) if module.skip else stage
+        if kind is reading.Sum:
+            return reading.Sum(self.rebuilt(module.first), self.rebuilt(module.second))
+        if kind is nn.Sequential:
+            return nn.Sequential(*(self.rebuilt(each) for each in module))
+        tree = reading.as_tree(module)
+        if tree is None:
+            raise NotDirect(self.names.get(id(module)))
+        return self.rebuilt(tree)
+
+    def _leaf(self, module: Any) -> nn.Module:
+        name = self.names[id(module)]
+        if type(module) is nn.LayerNorm and len(module.normalized_shape) != 1:
             raise NotDirect(name)
-        if kind is nn.BatchNorm1d and module.momentum is None:
+        if type(module) is nn.BatchNorm1d and module.momentum is None:
             raise NotDirect(name)
         prefix = f"{name}." if name else ""
-        names = [n for n, _ in (*module.named_parameters(), *module.named_buffers())]
-        if any(prefix + n not in state for n in names):
+        own = [n for n, _ in (*module.named_parameters(), *module.named_buffers())]
+        if any(prefix + n not in self.state for n in own):
             raise NotDirect(f"{name} shares a parameter with another module")
-        made = _LEAVES[kind](module, {n: state[prefix + n] for n in names})
-    elif kind is nn.Flatten and module.start_dim == 1 and module.end_dim == -1:
-        made = nn.Flatten(2)
-    elif kind in (nn.Sequential, Stage):
-        made = copy.copy(module)
-        made._modules = {}
-        for key, child in module._modules.items():
-            path = f"{name}.{key}" if name else key
-            made._modules[key] = None if child is None else _rebuilt(child, path, state, memo)
-    else:
-        raise NotDirect(name)
-    memo[id(module)] = made
-    return made
+        return _LEAVES[type(module)](module, {n: self.state[prefix + n] for n in own})
 
 
 class DirectStack(Stack):
     """A stack of plain trees: Sequential, linear layers, norms, activations, dropout, skip connections.
+
+    Classes whose forward amounts to such a tree are read as one.
 
     Raises
     ------
@@ -222,7 +266,7 @@ class DirectStack(Stack):
         self.skeleton = models[0]
         self.leaves, self.buffers = gather(models)
         state = {**self.leaves, **self.buffers}
-        self.tree = _rebuilt(models[0], "", state, {})
+        self.tree = _Rebuilding(models[0], state).rebuilt(models[0])
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Scores of all runs."""
@@ -232,3 +276,11 @@ class DirectStack(Stack):
     def train(self, training: bool = True) -> None:
         """Switch every module."""
         self.tree.train(training)
+
+    def batch_norms(self) -> list[Norm]:
+        """The tree's, each with the module that it was made from."""
+        return [
+            (leaf, leaf.original[0])
+            for leaf in self.tree.modules()
+            if isinstance(leaf, BatchNorm) and "running_mean" in leaf.own
+        ]

@@ -15,6 +15,7 @@ from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.plan import Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.tasks import Array
+from pytest_reprotest.training.averaging import batches_in_order, recompute, weight_average
 from pytest_reprotest.training.data import TensorSource
 from pytest_reprotest.training.heads import Gathered
 from pytest_reprotest.training.objective import losses_by_run, set_rates
@@ -153,6 +154,7 @@ def train_stack(
     graphed = device.startswith("cuda") and isinstance(recipe.optimizer, str)
     training = StackTraining(stack, recipe, regularizer, train, graphed)
     step = GraphedStep(training) if graphed else training.step
+    average = weight_average(recipe, stack.leaves.values())
     orders = [torch_generator(run.seeds, "data_order") for run in runs]
     base_rates = [float(group["lr"]) for group in training.optimizer.param_groups]
     steps = steps_per_epoch(recipe, train.n_samples)
@@ -167,7 +169,13 @@ def train_stack(
                 factor = rate_factor((epoch * steps + number) / (recipe.epochs * steps))
                 set_rates(training.optimizer, [rate * factor for rate in base_rates])
             step(index)
+            if average is not None:
+                average.update()
         history.append((training.total / steps).tolist())
+    if average is not None:
+        average.put()
+        batches = batches_in_order(train.n_samples, recipe.batch_size, device)
+        recompute(stack.batch_norms(), stack.train, stack.share, train, batches)
     predicted = predict(stack, test)
     return [
         _outcome([losses[run] for losses in history], predicted[run], recipe)
@@ -192,5 +200,5 @@ def predict(stack: Stack, test: TensorSource) -> list[Predicted]:
     size = max(1, _EVALUATION_ELEMENTS // max(test.inputs[0].numel() * stack.n_runs, 1))
     gathered = Gathered(test.head, test.n_samples)
     for inputs in test.inputs.split(size):
-        gathered.add(stack(inputs.unsqueeze(0).expand(stack.n_runs, *inputs.shape)))
+        gathered.add(stack.share(inputs))
     return gathered.runs()

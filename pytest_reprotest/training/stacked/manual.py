@@ -7,14 +7,16 @@ there and then (FusedSGD).
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pytest_reprotest.regularizers._surgery import Stage
 from pytest_reprotest.training.stacked import direct, operations
 from pytest_reprotest.training.stacked.operations import Operation
+from pytest_reprotest.training.stacked.reading import Sum
 
 
 class _Graph(Operation):
@@ -36,7 +38,7 @@ class _Graph(Operation):
             return gradient
         back, *own = torch.autograd.grad(self.outputs, [self.inputs, *self.parameters], gradient)
         for parameter, value in zip(self.parameters, own, strict=True):
-            parameter.grad = value
+            operations.accumulate(parameter, value)
         return back
 
 
@@ -59,22 +61,31 @@ class _Chain(Operation):
         return gradient
 
 
-class _Skip(Operation):
+class _Sum(Operation):
     owns_output = True
 
-    def __init__(self, branch: Operation) -> None:
-        self.branch = branch
+    def __init__(self, first: Operation, second: Operation) -> None:
+        self.first, self.second = first, second
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return inputs + self.branch.forward(inputs)
+        first, second = self.first.forward(inputs), self.second.forward(inputs)
+        self.shapes = first.shape, second.shape
+        return first + second
 
     def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
-        back = self.branch.backward(gradient, inward)
-        return None if back is None else gradient + back
+        back = [
+            side.backward(gradient.sum_to_size(shape), inward)
+            for side, shape in zip((self.first, self.second), self.shapes, strict=True)
+        ]
+        if not inward or back[0] is None or back[1] is None:
+            return None
+        return back[0] + back[1]
 
 
 def by_hand(stack: direct.Stack, group: dict[str, Any] | None) -> Operation | None:
-    """The stack's forward and backward, or None where it is no plain tree or uses a module twice.
+    """The stack's forward and backward, or None where it is no plain tree.
+
+    A module that stands in several places is an operation in each, and its gradients add up.
 
     Parameters
     ----------
@@ -83,42 +94,51 @@ def by_hand(stack: direct.Stack, group: dict[str, Any] | None) -> Operation | No
     """
     if not isinstance(stack, direct.DirectStack):
         return None
-    modules = [module for _, module in stack.tree.named_modules(remove_duplicate=False)]
-    if len({id(module) for module in modules}) < len(modules):
-        return None
-    return _operation(stack.tree, group, overwrite=False)
+    places = Counter(module for _, module in stack.tree.named_modules(remove_duplicate=False))
+    repeated = {module for module, count in places.items() if count > 1}
+    return _Builder(group, repeated).operation(stack.tree, overwrite=False)
 
 
-def _operation(module: nn.Module, group: dict[str, Any] | None, overwrite: bool) -> Operation:
+class _Builder:
+    """Operations for modules; those that are ``repeated`` are updated once all their gradients are there."""
+
+    def __init__(self, group: dict[str, Any] | None, repeated: set[nn.Module]) -> None:
+        self.group = group
+        self.repeated = repeated
+
+    def operation(self, module: nn.Module, overwrite: bool) -> Operation:
+        if isinstance(module, nn.Sequential):
+            return self.chain(module)
+        if isinstance(module, Sum):
+            return _Sum(self.chain(module.first), self.chain(module.second))
+        if isinstance(module, direct.Linear):
+            return operations.Linear(module, None if module in self.repeated else self.group)
+        if isinstance(module, direct.BatchNorm | direct.Affine):
+            return operations.Norm(module)
+        if isinstance(module, direct.Dropout):
+            return operations.Dropout(module)
+        if type(module) is nn.ReLU:
+            return operations.ReLU(overwrite)
+        if isinstance(module, nn.Flatten):
+            return operations.Flatten()
+        return _Graph(module, list(getattr(module, "own", {}).values()))
+
+    def chain(self, module: nn.Module) -> _Chain:
+        found: list[Operation] = []
+        for each in _links(module):
+            last = found[-1] if found else None
+            if isinstance(last, operations.Linear):
+                last.by_sample = isinstance(each, direct.Affine)
+            found.append(self.operation(each, last is not None and last.owns_output))
+        return _Chain(found)
+
+
+def _links(module: nn.Module) -> Iterator[nn.Module]:
     if isinstance(module, nn.Sequential):
-        return _chain(list(module), group)
-    if isinstance(module, Stage):
-        layer = _operation(module.layer, group, overwrite=False)
-        if isinstance(layer, operations.Linear):
-            layer.by_sample = isinstance(module.norm, direct.Affine)
-        parts = (module.norm, module.dropout, module.branch)
-        rest = _chain([part for part in parts if part is not None], group)
-        branch = _Chain([layer, *rest.operations])
-        return _Skip(branch) if module.skip else branch
-    if isinstance(module, direct.Linear):
-        return operations.Linear(module, group)
-    if isinstance(module, direct.BatchNorm | direct.Affine):
-        return operations.Norm(module)
-    if isinstance(module, direct.Dropout):
-        return operations.Dropout(module)
-    if type(module) is nn.ReLU:
-        return operations.ReLU(overwrite)
-    if isinstance(module, nn.Flatten):
-        return operations.Flatten()
-    return _Graph(module, list(getattr(module, "own", {}).values()))
-
-
-def _chain(modules: list[nn.Module], group: dict[str, Any] | None) -> _Chain:
-    found: list[Operation] = []
-    for module in modules:
-        overwrite = bool(found) and found[-1].owns_output
-        found.append(_operation(module, group, overwrite))
-    return _Chain(found)
+        for each in module:
+            yield from _links(each)
+    else:
+        yield module
 
 
 def cross_entropy(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

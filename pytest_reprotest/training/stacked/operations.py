@@ -31,6 +31,11 @@ class Operation(ABC):
         """Take the gradient of the outputs; return that of the inputs where ``inward`` asks for it."""
 
 
+def accumulate(leaf: Tensor, gradient: Tensor) -> None:
+    """Add to a leaf's gradient, which is None at the start of a step: a module may stand in several places."""
+    leaf.grad = gradient if leaf.grad is None else leaf.grad.add_(gradient)
+
+
 class Linear(Operation):
     """A linear layer; its update may be part of the product that gives its gradient."""
 
@@ -57,17 +62,23 @@ class Linear(Operation):
         """The gradient of the inputs."""
         flat = gradient.reshape(len(gradient), -1, gradient.shape[-1])
         by_feature = kernels.aligned(flat.mT)
-        back = kernels.product(self.current.mT, by_feature).mT if inward else None
+        back = self._inward(by_feature) if inward else None
         if self.update is not None:
             self.update.weight(self.weight, by_feature, self.inputs)
             if self.bias is not None:
                 self.update.bias(self.bias, by_feature.sum(2))
         else:
             if self.weight.requires_grad:
-                self.weight.grad = kernels.product(by_feature, self.inputs)
+                accumulate(self.weight, kernels.product(by_feature, self.inputs))
             if self.bias is not None and self.bias.requires_grad:
-                self.bias.grad = by_feature.sum(2)
+                accumulate(self.bias, by_feature.sum(2))
         return None if back is None else back.reshape(self.shape)
+
+    def _inward(self, by_feature: Tensor) -> Tensor:
+        """Laid out as the inputs, so that what comes before them needs no copy."""
+        if self.inputs.stride(2) == 1:
+            return kernels.product(by_feature.mT, self.current)
+        return kernels.product(self.current.mT, by_feature).mT
 
 
 class ReLU(Operation):
@@ -152,10 +163,10 @@ class Norm(Operation):
         outward = (gradient.mT if self.by_feature else gradient).contiguous()
         samples = 2 if self.by_feature else 1
         if self.bias is not None and self.bias.requires_grad:
-            self.bias.grad = outward.sum(samples)
+            accumulate(self.bias, outward.sum(samples))
         if self.weight is not None:
             if self.weight.requires_grad:
-                self.weight.grad = (outward * self.normalized).sum(samples)
+                accumulate(self.weight, (outward * self.normalized).sum(samples))
             outward = outward * self.weight.unsqueeze(samples)
         if not inward:
             return None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from pytest_reprotest.training.averaging import Norm, batch_norms
 from pytest_reprotest.training.stacked import kernels
 from pytest_reprotest.training.stacked.direct import Stack, gather
 
@@ -85,3 +86,7 @@ class VmappedStack(Stack):
     def train(self, training: bool = True) -> None:
         """Switch every module."""
         self._traced.train(training)
+
+    def batch_norms(self) -> list[Norm]:
+        """Those of the model that is run under vmap."""
+        return batch_norms(self._traced)

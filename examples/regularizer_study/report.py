@@ -1,0 +1,273 @@
+"""Writes docs/study.md and its figures from the results in this folder:
+
+PYTHONPATH=examples python -m regularizer_study.report
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import string
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from pytest_reprotest.errors import ReprotestError
+from pytest_reprotest.metrics import Tally
+from pytest_reprotest.report.plots import save
+from pytest_reprotest.statistics import study_wilcoxon
+from regularizer_study import figures, tables
+from regularizer_study.analysis import MEASURES, Effect, effects, ranking
+from regularizer_study.factors import Cell, published_cells
+from regularizer_study.published import Published, by_cell, read_published
+from regularizer_study.records import Record, RecordsError, read_records
+
+HERE = Path(__file__).parent
+DOCS = HERE.parents[1] / "docs"
+TEMPLATE = HERE / "paper.md"
+NEAR = 0.9
+"""Published rows above this effective accuracy are of nets that learnt; what is below is a lottery."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was trained.
+
+    Attributes
+    ----------
+    grid : mapping
+        Cell of the published grid → its record.
+    lottery : tuple of Record
+        One cell under several base seeds.
+    remedies : mapping
+        Data set → the audit of regularizers on it.
+    """
+
+    grid: Mapping[Cell, Record]
+    lottery: tuple[Record, ...]
+    remedies: Mapping[str, Record]
+
+    @property
+    def collapsed(self) -> dict[Cell, Tally]:
+        """Cells with a run that learnt nothing."""
+        return {cell: found.tally() for cell, found in self.grid.items() if _collapsed(found)}
+
+    @property
+    def trained(self) -> dict[Cell, Tally]:
+        """The other cells."""
+        return {cell: found.tally() for cell, found in self.grid.items() if not _collapsed(found)}
+
+
+def _collapsed(record: Record) -> bool:
+    return bool(record.broken) or min(record.correct) < record.n_samples / 2
+
+
+def read_results(folder: Path) -> Results:
+    """The results of a folder.
+
+    Raises
+    ------
+    RecordsError
+    """
+    cells = {cell.id: cell for cell in published_cells()}
+    by_id = {each.test: each for each in read_records(folder / "grid.json")}
+    unknown = set(by_id) - set(cells)
+    if unknown:
+        raise RecordsError(
+            f"{folder / 'grid.json'}: {', '.join(sorted(unknown))} are no cells of the grid"
+        )
+    return Results(
+        {cell: by_id[name] for name, cell in cells.items() if name in by_id},
+        read_records(folder / "lottery.json"),
+        {each.test: each for each in read_records(folder / "remedies.json")},
+    )
+
+
+def numbers(results: Results) -> dict[str, str]:
+    """All that the template asks for, by name."""
+    published = by_cell(read_published())
+    trained = results.trained
+    found = {measure: effects(trained, measure) for measure in MEASURES}
+    return {
+        **_of_rows({cell: each.tally() for cell, each in results.grid.items()}, published),
+        **_of_grid(results, trained),
+        **_of_effects(found),
+        **_of_lottery(results.lottery),
+        **_of_remedies(results.remedies),
+        "table_effects": tables.effects_table(found),
+        "table_collapsed": tables.collapsed_table(results.collapsed, published),
+    }
+
+
+def _of_rows(tallies: Mapping[Cell, Tally], published: Mapping[Cell, Published]) -> dict[str, str]:
+    rows = tables.compared(tallies, published)
+    near = [row for row in rows if row.published > NEAR]
+    shallow = [row for row in rows if row.cell.depth == 2]
+    far = max(near, key=lambda row: abs(row.difference))
+    return {
+        "table_reproduced": tables.reproduced_table(rows),
+        "rows": str(len(rows)),
+        "rows_near": str(len(near)),
+        "median_difference": tables.number(statistics.median(abs(row.difference) for row in near)),
+        "rows_shallow": str(len(shallow)),
+        "largest_shallow": tables.number(max(abs(row.difference) for row in shallow)),
+        "largest_cell": f"`{far.cell.id}`",
+        "largest_difference": tables.signed(far.difference),
+        "largest_interval": tables.with_interval(far.found),
+        "inside": str(sum(row.found.low <= row.published <= row.found.high for row in near)),
+    }
+
+
+def _of_grid(results: Results, trained: Mapping[Cell, Tally]) -> dict[str, str]:
+    vacuous = smallest = 0
+    for record in results.grid.values():
+        matrix = record.matrix / record.n_samples
+        pairs = matrix[np.triu_indices(len(matrix), 1)]
+        smallest = 2 / 2 ** len(pairs)
+        vacuous += bool((pairs > 0).all() and study_wilcoxon(pairs).p_value == smallest)
+    accuracy = [tally.score for tally in trained.values()]
+    eta = [tally.effective_score for tally in trained.values()]
+    ratios = [tally.difference_error_ratio for tally in trained.values()]
+    some = next(iter(results.grid.values()))
+    return {
+        "cells": str(len(results.grid)),
+        "cells_whole": str(len(published_cells())),
+        "cells_trained": str(len(trained)),
+        "cells_collapsed": str(len(results.collapsed)),
+        "vacuous": str(vacuous),
+        "vacuous_p": f"{smallest:.9f}",
+        "rank_correlation": f"{stats.spearmanr(accuracy, eta).statistic:.2f}",
+        "ratio_low": f"{min(ratios):.2f}",
+        "ratio_median": f"{statistics.median(ratios):.2f}",
+        "ratio_high": f"{max(ratios):.2f}",
+        "hours": f"{sum(sum(r.seconds.values()) for r in results.grid.values()) / 3600:.1f}",
+        "torch": str(some.settings["versions"].get("torch")),
+    }
+
+
+def _of_effects(found: Mapping[str, Sequence[Effect]]) -> dict[str, str]:
+    """``pd_norm_layer``, ``eta_norm_layer`` and so on: an effect in one clause."""
+    told = {}
+    for measure, short in (
+        ("prediction_difference", "pd"),
+        ("effective_score", "eta"),
+        ("score", "accuracy"),
+        ("difference_error_ratio", "ratio"),
+    ):
+        digits = 2 if short == "ratio" else 4
+        for effect in found[measure]:
+            change = effect.change
+            interval = (
+                f"[{tables.signed(change.low, digits)}, {tables.signed(change.high, digits)}]"
+            )
+            level = effect.level.replace("0.0001", "").replace("True", "")
+            name = "_".join(filter(None, (short, effect.factor, level)))
+            told[name] = (
+                f"{tables.signed(change.value, digits)} {interval}, p {_p(effect.p_adjusted)}, lower in "
+                f"{effect.n_lower} of {effect.n_pairs} pairs"
+            )
+    return told
+
+
+def _p(p_value: float) -> str:
+    told = tables.p_told(p_value)
+    return told if told.startswith("<") else f"= {told}"
+
+
+def _of_lottery(lottery: Sequence[Record]) -> dict[str, str]:
+    etas = [each.tally().effective_score for each in lottery]
+    return {
+        "lottery_cell": f"`{lottery[0].test}`",
+        "lottery_seeds": str(len(lottery)),
+        "lottery_low": tables.number(min(etas), 3),
+        "lottery_high": tables.number(max(etas), 3),
+        "lottery_published": tables.number(
+            by_cell(read_published())[_cell(lottery[0].test)].effective_accuracy, 3
+        ),
+        "table_lottery": tables.lottery_table(lottery),
+    }
+
+
+def _cell(name: str) -> Cell:
+    return next(cell for cell in published_cells() if cell.id == name)
+
+
+def _of_remedies(remedies: Mapping[str, Record]) -> dict[str, str]:
+    told: dict[str, str] = {}
+    for name, record in remedies.items():
+        told[f"table_{name}"] = tables.remedies_table(record)
+        best = ranking(record, "prediction_difference")[0]
+        none = record.tally("none").prediction_difference
+        told[f"best_{name}"] = f"`{best.label}`"
+        told[f"best_{name}_less"] = f"{100 * (1 - best.value.value / none):.0f}%"
+        for each in ranking(record, "prediction_difference"):
+            told[f"{name}_{each.label}_pd"] = (
+                f"{100 * (each.value.value / none - 1):+.0f}%".replace("-", "−")
+            )
+    return told
+
+
+def write(results: Results, folder: Path, template: str) -> list[Path]:
+    """Write the document and its figures; returns the files.
+
+    Raises
+    ------
+    RecordsError
+        Where the template asks for what there is not.
+    """
+    trained = results.trained
+    drawn = figures.all_figures(
+        trained, {measure: effects(trained, measure) for measure in MEASURES}
+    )
+    published = by_cell(read_published())
+    rows = tables.compared({c: r.tally() for c, r in results.grid.items()}, published)
+    drawn["reproduced"] = figures.reproduced(
+        [
+            (row.cell.id, row.cell.depth, row.published, row.found)
+            for row in rows
+            if row.published > NEAR
+        ]
+    )
+    for name, record in results.remedies.items():
+        drawn[f"remedies_{name}"] = figures.remedies(record, name)
+    (folder / "study").mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in drawn.items():
+        written.append(folder / "study" / f"{name}.svg")
+        save(figure, written[-1])
+    try:
+        text = string.Template(template).substitute(numbers(results))
+    except KeyError as missing:
+        raise RecordsError(f"paper.md asks for {missing}, which the results do not give") from None
+    written.append(folder / "study.md")
+    written[-1].write_text(text, encoding="utf-8")
+    return written
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the study's document."""
+    parser: Any = argparse.ArgumentParser(
+        prog="python -m regularizer_study.report",
+        description="Write docs/study.md and its figures.",
+    )
+    parser.add_argument("--results", type=Path, default=HERE / "results", help="folder of records")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="folder to write to")
+    given = parser.parse_args(arguments)
+    try:
+        written = write(
+            read_results(given.results), given.docs, TEMPLATE.read_text(encoding="utf-8")
+        )
+    except (ReprotestError, RecordsError, OSError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    print(f"{len(written)} files in {given.docs}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
