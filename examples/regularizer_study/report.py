@@ -137,6 +137,7 @@ def _of_grid(results: Results, trained: Mapping[Cell, Tally]) -> dict[str, str]:
     return {
         "cells": str(len(results.grid)),
         "cells_whole": str(len(published_cells())),
+        "deeper": str(sum(cell.depth > 2 for cell in results.grid)),
         "cells_trained": str(len(trained)),
         "cells_collapsed": str(len(results.collapsed)),
         "vacuous": str(vacuous),

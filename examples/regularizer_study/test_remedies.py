@@ -17,9 +17,18 @@ DIGITS = {"epochs": 40, "batch_size": 64, "drop_last": True}
 """Of 1,437 pictures; a small last batch would undo part of the training."""
 
 
-@reproducibility(
-    runs=10, regularizers=["none", "dropout", "stochastic_depth", "group_norm", "orthogonal", "ema"]
+REGULARIZERS = (
+    "none",
+    "dropout",
+    "stochastic_depth",
+    "group_norm",
+    "orthogonal",
+    "ema",
+    "ema(0.999)",
 )
+
+
+@reproducibility(runs=10, regularizers=REGULARIZERS)
 @pytest.mark.parametrize("name", ["digits", "mnist"])
 def test_remedies(retrain: Callable[..., AuditResult], study: Profile, name: str) -> None:
     cell = Cell(name, depth=DEPTH)
