@@ -42,10 +42,10 @@ def make_mlp() -> nn.Module:
 # Where the limits come from: a pilot of 60 runs of this very training under --repro-seed=100, which no
 # audit below uses, cut into twelve audits of five. Each limit is their mean, three standard deviations
 # towards worse, rounded outwards to 0.005: what five runs of this training give unless something about it
-# has changed. Of audits drawn from 60 further runs (seed 200), at most 6 in 100 with five runs and 5 in
+# has changed. Of audits drawn from 60 further runs (seed 200), 2 in 100 with five runs and fewer than 1 in
 # 1,000 with ten break any limit. The normalized nets are held to less than the others because they earn
-# it: they are more accurate and differ less. The average of ema reaches back a thousand steps and there
-# are 440, so its weights are in part those of the beginning.
+# it: they are more accurate and differ less. ema differs less, too, but is not more accurate: its average
+# reaches back about a hundred of the 440 steps.
 LIMITS = {  # largest prediction difference, smallest Effective Test Accuracy
     "none": (0.040, 0.895),
     "momentum": (0.040, 0.905),
