@@ -26,6 +26,10 @@ class _Graph(Operation):
         self.module = module
         self.parameters = [each for each in parameters if each.requires_grad]
 
+    @property
+    def learns(self) -> bool:
+        return bool(self.parameters)
+
     def forward(self, inputs: Tensor) -> Tensor:
         with torch.enable_grad():
             self.inputs = inputs.detach().requires_grad_()
@@ -46,6 +50,12 @@ class _Chain(Operation):
     def __init__(self, operations: list[Operation]) -> None:
         self.operations = operations
         self.owns_output = bool(operations) and operations[-1].owns_output
+        learning = [place for place, each in enumerate(operations) if each.learns]
+        self.first = learning[0] if learning else len(operations)
+
+    @property
+    def learns(self) -> bool:
+        return self.first < len(self.operations)
 
     def forward(self, inputs: Tensor) -> Tensor:
         for operation in self.operations:
@@ -53,12 +63,13 @@ class _Chain(Operation):
         return inputs
 
     def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
-        for place in range(len(self.operations) - 1, -1, -1):
-            back = self.operations[place].backward(gradient, inward or place > 0)
+        last = 0 if inward else self.first  # what is before learns nothing
+        for place in range(len(self.operations) - 1, last - 1, -1):
+            back = self.operations[place].backward(gradient, inward or place > last)
             if back is None:
                 return None
             gradient = back
-        return gradient
+        return gradient if inward else None
 
 
 class _Sum(Operation):
@@ -66,6 +77,10 @@ class _Sum(Operation):
 
     def __init__(self, first: Operation, second: Operation) -> None:
         self.first, self.second = first, second
+
+    @property
+    def learns(self) -> bool:
+        return self.first.learns or self.second.learns
 
     def forward(self, inputs: Tensor) -> Tensor:
         first, second = self.first.forward(inputs), self.second.forward(inputs)
@@ -107,12 +122,12 @@ class _Builder:
         self.repeated = repeated
 
     def operation(self, module: nn.Module, overwrite: bool) -> Operation:
-        if isinstance(module, nn.Sequential):
-            return self.chain(module)
+        if isinstance(module, nn.Sequential):  # the whole tree: within a chain they are taken apart
+            return self.chain(module, outermost=True)
         if isinstance(module, Sum):
             return _Sum(self.chain(module.first), self.chain(module.second))
         if isinstance(module, direct.Linear):
-            return operations.Linear(module, None if module in self.repeated else self.group)
+            return self.linear(module)
         if isinstance(module, direct.BatchNorm | direct.Affine):
             return operations.Norm(module)
         if isinstance(module, direct.Dropout):
@@ -123,13 +138,22 @@ class _Builder:
             return operations.Flatten()
         return _Graph(module, list(getattr(module, "own", {}).values()))
 
-    def chain(self, module: nn.Module) -> _Chain:
+    def linear(self, module: direct.Linear, fused: bool = True) -> operations.Linear:
+        return operations.Linear(
+            module, self.group if fused and module not in self.repeated else None
+        )
+
+    def chain(self, module: nn.Module, outermost: bool = False) -> _Chain:
         found: list[Operation] = []
         for each in _links(module):
             last = found[-1] if found else None
-            if isinstance(last, operations.Linear):
+            if isinstance(last, operations.Linear | operations.NormOfInputs):
                 last.by_sample = isinstance(each, direct.Affine)
-            found.append(self.operation(each, last is not None and last.owns_output))
+            begins = outermost and not any(before.learns for before in found[:-1])
+            if begins and isinstance(last, operations.Norm) and isinstance(each, direct.Linear):
+                found[-1] = operations.NormOfInputs(last, self.linear(each, fused=False))
+            else:
+                found.append(self.operation(each, last is not None and last.owns_output))
         return _Chain(found)
 
 

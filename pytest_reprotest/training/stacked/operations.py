@@ -22,6 +22,11 @@ class Operation(ABC):
     owns_output = False
     """Whether nothing else holds the output, so that the next operation may overwrite it."""
 
+    @property
+    def learns(self) -> bool:
+        """Whether it has parameters to train."""
+        return False
+
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs (n_runs, n, …), without a graph."""
@@ -34,6 +39,10 @@ class Operation(ABC):
 def accumulate(leaf: Tensor, gradient: Tensor) -> None:
     """Add to a leaf's gradient, which is None at the start of a step: a module may stand in several places."""
     leaf.grad = gradient if leaf.grad is None else leaf.grad.add_(gradient)
+
+
+def _any_trained(*leaves: Tensor | None) -> bool:
+    return any(leaf is not None and leaf.requires_grad for leaf in leaves)
 
 
 class Linear(Operation):
@@ -49,6 +58,11 @@ class Linear(Operation):
         trained = self.weight.requires_grad and (self.bias is None or self.bias.requires_grad)
         fused = group is not None and trained and kernels.is_aligned(self.weight)
         self.update = FusedSGD(group) if fused and group is not None else None
+
+    @property
+    def learns(self) -> bool:
+        """Whether its weight or its bias is trained."""
+        return _any_trained(self.weight, self.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs."""
@@ -150,6 +164,11 @@ class Norm(Operation):
         self.by_feature = isinstance(norm, direct.BatchNorm)
         self.weight, self.bias = norm.get("weight"), norm.get("bias")
 
+    @property
+    def learns(self) -> bool:
+        """Whether its weight or its bias is trained."""
+        return _any_trained(self.weight, self.bias)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs."""
         self.inputs = (inputs.mT if self.by_feature else inputs).contiguous()
@@ -167,8 +186,64 @@ class Norm(Operation):
         if self.weight is not None:
             if self.weight.requires_grad:
                 accumulate(self.weight, (outward * self.normalized).sum(samples))
-            outward = outward * self.weight.unsqueeze(samples)
+            if inward:
+                outward = outward * self.weight.unsqueeze(samples)
         if not inward:
             return None
         back = norms.normalize_backward(outward, self.inputs, self.norm.groups, self.moments)
         return back.mT if self.by_feature else back
+
+
+class NormOfInputs(Operation):
+    """The norm that a net begins with, and the linear layer after it.
+
+    Nobody asks for the gradient of a net's inputs, so the norm's parameters are all that the gradient between the
+    two is for. With S that of the layer's outputs summed over samples and G its product with the normalized
+    inputs, weight and bias of the norm have the gradients Σ_k W_kj G_kj and Σ_k W_kj S_k, and W has G_kj γ_j +
+    S_k β_j: one large product in place of two.
+    """
+
+    owns_output = True
+
+    def __init__(self, norm: Norm, linear: Linear) -> None:
+        self.norm, self.linear = norm, linear
+
+    @property
+    def by_sample(self) -> bool:
+        """Whether the next operation wants outputs sample by sample in memory."""
+        return self.linear.by_sample
+
+    @by_sample.setter
+    def by_sample(self, wanted: bool) -> None:
+        self.linear.by_sample = wanted
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything of both is trained."""
+        return self.norm.learns or self.linear.learns
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs."""
+        return self.linear.forward(self.norm.forward(inputs))
+
+    def backward(self, gradient: Tensor, inward: bool) -> Tensor | None:
+        """Take the gradient of the outputs; ``inward`` is never asked for."""
+        norm, linear = self.norm, self.linear
+        if norm.weight is None or norm.bias is None or gradient.dim() != 3:
+            back = linear.backward(gradient, norm.learns)
+            return None if back is None else norm.backward(back, False)
+        by_feature = kernels.aligned(gradient.mT)
+        summed = by_feature.sum(2)
+        normalized = norm.normalized.mT if norm.by_feature else norm.normalized
+        found = kernels.product(by_feature, kernels.aligned(normalized))
+        if norm.bias.requires_grad:
+            back = kernels.product(kernels.aligned(summed.unsqueeze(1)), linear.current)
+            accumulate(norm.bias, back.squeeze(1))
+        if norm.weight.requires_grad:
+            accumulate(norm.weight, (found * linear.current).sum(1))
+        if linear.weight.requires_grad:
+            found.mul_(norm.weight.unsqueeze(1))
+            accumulate(linear.weight, found.addcmul_(summed.unsqueeze(2), norm.bias.unsqueeze(1)))
+        if linear.bias is not None and linear.bias.requires_grad:
+            accumulate(linear.bias, summed)
+        return None
