@@ -15,7 +15,7 @@ from itertools import product
 
 import numpy as np
 from rates import Rate, report
-from regularizer_study.analysis import LEVELS, MEASURES, effects, permuted
+from regularizer_study.analysis import LEVELS, MEASURES, effects, matched, permuted
 from regularizer_study.factors import Cell, published_cell
 from simulation import Population, accuracies, make_population, pairwise
 
@@ -94,8 +94,12 @@ def coverage(replications: int, seed: int, settings: Sequence[str] = SETTINGS) -
         drawn = _draws(cells, of, replications, np.random.default_rng(seed + 1))
         for measure, told in MEASURES.items():
             expected = {
-                (each.factor, each.level): each.change.value
-                for each in effects(_constant(true[measure], measure), measure)
+                (factor, str(level)): np.mean(
+                    [true[measure][b] - true[measure][a] for a, b in matched(cells, factor, level)]
+                )
+                for factor, (_, *levels) in LEVELS.items()
+                for level in levels
+                if matched(cells, factor, level)
             }
             held = [
                 each.change.low <= expected[each.factor, each.level] <= each.change.high
@@ -116,20 +120,6 @@ def _population(
     if cell.optimizer == "adam":
         return louder
     return worse if cell.residual else base
-
-
-class _True:
-    """A cell whose measure is known: stands where a tally does."""
-
-    def __init__(self, measure: str, value: float) -> None:
-        self.n_runs = N_RUNS
-        constant = np.full(N_RUNS, value)
-        setattr(self, measure, value)
-        self.left_out = type("LeftOut", (), {measure: constant})
-
-
-def _constant(values: Mapping[Cell, float], measure: str) -> dict[Cell, Tally]:
-    return {cell: _True(measure, value) for cell, value in values.items()}  # type: ignore[misc]
 
 
 def rankings(

@@ -83,24 +83,25 @@ def effects(tallies: Mapping[Cell, Tally], measure: str) -> tuple[Effect, ...]:
         Cell → its runs. Cells that collapsed are to be left out: in them a measure means something else.
     measure : str
     """
-    found = []
-    for factor, (first, *others) in LEVELS.items():
-        for level in others:
-            pairs = _pairs(tuple(tallies), factor, first, level)
-            if pairs:
-                found.append(_effect(tallies, pairs, factor, level, measure))
+    cells = {cell: _Value.of(tally, measure) for cell, tally in tallies.items()}
+    found = [
+        _effect([(cells[a], cells[b]) for a, b in pairs], factor, level, measure)
+        for factor, (_, *levels) in LEVELS.items()
+        for level in levels
+        if (pairs := matched(tuple(tallies), factor, level))
+    ]
     adjusted = holm([effect.p_value for effect in found])
     return tuple(replace(effect, p_adjusted=p) for effect, p in zip(found, adjusted, strict=True))
 
 
 @functools.lru_cache(maxsize=64)
-def _pairs(cells: tuple[Cell, ...], factor: str, first: Any, level: Any) -> list[tuple[Cell, Cell]]:
-    """Pairs (at the factor's first level, at the other) of cells; what was tied in the study follows."""
+def matched(cells: tuple[Cell, ...], factor: str, level: Any) -> list[tuple[Cell, Cell]]:
+    """Pairs of cells, one at the factor's first level and one at this; what was tied in the study follows."""
     found = []
     for cell in cells:
         if getattr(cell, factor) != level:
             continue
-        changed: dict[str, Any] = {factor: first, "tied": False}
+        changed: dict[str, Any] = {factor: LEVELS[factor][0], "tied": False}
         partner = replace(cell, **changed)
         if factor == "residual" and cell.depth == 2:
             continue  # it changes nothing there
@@ -111,23 +112,29 @@ def _pairs(cells: tuple[Cell, ...], factor: str, first: Any, level: Any) -> list
     return found
 
 
+@dataclass(frozen=True)
+class _Value:
+    """A cell's estimate, the jackknife's variance of it over the runs, and that variance's degrees of freedom."""
+
+    value: float
+    variance: float
+    freedom: int
+
+    @classmethod
+    def of(cls, tally: Tally, measure: str) -> _Value:
+        value, left_out = getattr(tally, measure), getattr(tally.left_out, measure)
+        pseudo_values = tally.n_runs * value - (tally.n_runs - 1) * left_out
+        return cls(value, float(pseudo_values.var(ddof=1)) / tally.n_runs, tally.n_runs - 1)
+
+
 def _effect(
-    tallies: Mapping[Cell, Tally],
-    pairs: Sequence[tuple[Cell, Cell]],
-    factor: str,
-    level: object,
-    measure: str,
+    pairs: Sequence[tuple[_Value, _Value]], factor: str, level: object, measure: str
 ) -> Effect:
-    changes, variance, squares = [], 0.0, 0.0
-    for pair in pairs:
-        before, after = (getattr(tallies[cell], measure) for cell in pair)
-        changes.append(after - before)
-        for cell in pair:  # each cell is in one pair of a level
-            share = variance_of(tallies[cell], measure) / len(pairs) ** 2
-            variance += share
-            squares += share**2 / (tallies[cell].n_runs - 1)
-    mean = float(np.mean(changes))
-    change, p_value = _judged(mean, variance, squares)
+    changes = [after.value - before.value for before, after in pairs]
+    # each cell is in one pair of a level
+    shares = [(each.variance / len(pairs) ** 2, each.freedom) for pair in pairs for each in pair]
+    squares = sum(share**2 / freedom for share, freedom in shares)
+    change, p_value = _judged(float(np.mean(changes)), sum(share for share, _ in shares), squares)
     lower = sum(each < 0 for each in changes)
     return Effect(factor, str(level), measure, change, p_value, math.nan, len(pairs), lower)
 
@@ -139,13 +146,6 @@ def _judged(mean: float, variance: float, squares: float) -> tuple[Estimate, flo
     half_width = float(stats.t.ppf(0.975, freedom)) * error
     p_value = float(2 * stats.t.sf(abs(mean) / error, freedom))
     return Estimate(mean, mean - half_width, mean + half_width), p_value
-
-
-def variance_of(tally: Tally, measure: str) -> float:
-    """The variance of a cell's estimate, by the jackknife over its runs."""
-    value, left_out = getattr(tally, measure), getattr(tally.left_out, measure)
-    pseudo_values = tally.n_runs * value - (tally.n_runs - 1) * left_out
-    return float(pseudo_values.var(ddof=1)) / tally.n_runs
 
 
 @dataclass(frozen=True)
