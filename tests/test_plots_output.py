@@ -2,8 +2,10 @@
 
 import builtins
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +121,14 @@ def test_figures_are_made_without_any_plotting_library():
 def test_each_way_out_imports_its_own_library_alone():
     program = "from pytest_reprotest.report.plots import *\nfigure = Boxes('T', Axis(), {'a': [1]})"
     assert imported(f"{program}\nto_plotly(figure)") == {"plotly"}
+
+
+def test_the_page_on_figures_draws_what_it_says(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[1] / "docs" / "plots.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+
+    exec(code, {})
+
+    assert "<svg" in (tmp_path / "pairs.svg").read_text(encoding="utf-8")
+    assert "Plotly.newPlot" in (tmp_path / "eta.html").read_text(encoding="utf-8")

@@ -216,9 +216,10 @@ class Convolution(_UnderVmap):
             _leading(tensor, dim, runs)
             for tensor, dim in ((inputs, in_dims[0]), (weight, in_dims[1]))
         )
-        shifts = [None] * runs if bias is None else list(_leading(bias, in_dims[2], runs))
+        shifts = [None] * runs if bias is None else _leading(bias, in_dims[2], runs).unbind()
+        # unbind: the backward of indexing would add up gradients of all runs, zero but for one
         outputs = [
-            convolve(images[run], kernels[run], shifts[run], stride, padding, dilation, groups)
-            for run in range(runs)
+            convolve(*each, stride, padding, dilation, groups)
+            for each in zip(images.unbind(), kernels.unbind(), shifts, strict=True)
         ]
         return torch.stack(outputs), 0
