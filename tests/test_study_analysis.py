@@ -6,7 +6,7 @@ import calibration_study
 import numpy as np
 import pytest
 from calibration_study import grid
-from regularizer_study.analysis import effects, permutation_p, ranking
+from regularizer_study.analysis import effects, permutation_p, ranking, replicated
 from regularizer_study.factors import published_cell
 from regularizer_study.records import Record
 from scipy import stats
@@ -58,21 +58,28 @@ def test_an_effect_is_the_mean_difference_of_pairs_with_welchs_interval():
 
 def test_pairs_follow_the_studys_tied_stages():
     tallies = {each: tally([90, 92, 94]) for each in grid()}
-    shallow = [cell(depth=2, residual=residual) for residual in (False, True)]
-    tallies |= {each: tally([90, 92, 94]) for each in shallow}
 
     found = {(e.factor, e.level): e.n_pairs for e in effects(tallies, "score")}
 
     assert found == {
-        ("optimizer", "momentum"): 24,
-        ("optimizer", "adam"): 24,
-        ("depth", "6"): 2,
-        ("depth", "20"): 2,
-        ("norm", "layer"): 24,
-        ("norm", "batch"): 24,
-        ("weight_decay", "0.0001"): 36,
+        ("optimizer", "momentum"): 30,
+        ("optimizer", "adam"): 30,
+        ("depth", "6"): 18,
+        ("depth", "20"): 18,
+        ("norm", "layer"): 30,
+        ("norm", "batch"): 30,
+        ("weight_decay", "0.0001"): 45,
         ("residual", "True"): 36,
     }
+
+
+def test_a_replicate_is_held_against_the_cell_that_trains_the_same_net():
+    same = tally([90, 92, 94])
+    tallies = {cell(depth=2): same, cell(depth=2, residual=True): tally([91, 93, 95]), cell(): same}
+    (found,) = replicated(tallies, "score")
+
+    assert found.change.value == pytest.approx(0.01)
+    assert (found.factor, found.n_pairs) == ("replicate", 1)
 
 
 def test_cells_without_any_spread_have_no_test():

@@ -94,16 +94,28 @@ def test_the_command_tells_what_is_no_result(tmp_path, capsys):
     assert "a.json is not a result of pytest-reprotest" in capsys.readouterr().err
 
 
-def test_an_audit_without_finished_runs_is_refused(audited):
-    empty = replace(
+def unfinished(audited):
+    return replace(
         audited,
         by_regularizer={
             name: replace(found, predictions=np.empty((0, 40), int))
             for name, found in audited.by_regularizer.items()
         },
     )
+
+
+def test_an_audit_without_finished_runs_is_refused(audited):
     with pytest.raises(RecordsError, match="no run was finished"):
-        record(empty)
+        record(unfinished(audited))
+
+
+def test_the_command_leaves_such_an_audit_out_and_says_so(audited, tmp_path, capsys):
+    failed = {**unfinished(audited).to_dict(), "name": "test_failed"}
+    write_results(tmp_path / "a.json", [audited.to_dict(), failed])
+
+    assert main([str(tmp_path / "a.json"), "-o", str(tmp_path / "out.json")]) == 0
+    assert len(read_records(tmp_path / "out.json")) == 1
+    assert "left out: test_failed of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -117,7 +129,16 @@ def test_a_file_of_something_else_is_told(text, tmp_path):
         read_records(path)
 
 
-@pytest.mark.parametrize("change", [{"correct": [1]}, {"differing": [1, 2]}, {"labels": []}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"correct": [1]},
+        {"differing": [1, 2]},
+        {"labels": []},
+        {"correct": [6, 4]},
+        {"differing": [-1]},
+    ],
+)
 def test_counts_that_do_not_fit_each_other_are_told(change, tmp_path):
     stored = {
         "test": "a", "labels": ["none"], "runs": [2], "n_samples": 5, "correct": [5, 4], "differing": [1],
@@ -125,5 +146,5 @@ def test_counts_that_do_not_fit_each_other_are_told(change, tmp_path):
     }  # fmt: skip
     path = tmp_path / "kept.json"
     path.write_text(json.dumps({"records": [{**stored, **change}]}))
-    with pytest.raises(RecordsError, match=r"a: .* runs"):
+    with pytest.raises(RecordsError, match=r"a: .* (runs|samples)"):
         read_records(path)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from regularizer_study.factors import published_cells
 from regularizer_study.records import read_records, write_records
-from regularizer_study.report import HERE, TEMPLATE, main, numbers, read_results
+from regularizer_study.report import HERE, TEMPLATE, main, numbers
+from regularizer_study.stored import read_results
 
 ROOT = Path(__file__).parents[1]
 RESULTS = HERE / "results"
@@ -80,12 +81,33 @@ def test_a_run_that_learnt_nothing_sets_its_cell_apart(results):
     assert not set(after.collapsed) & set(after.trained)
 
 
-def test_results_of_no_cell_are_told(results, capsys):
-    grid = read_records(results / "grid.json")
-    write_records(results / "grid.json", [replace(grid[0], test="mnist-mlp3"), *grid[1:]])
+def without_none(record):
+    return replace(record, broken={"none": "one class"})
+
+
+BAD = {
+    "no cell": ("grid", lambda found: [replace(found[0], test="mnist-mlp3"), *found], "no cell of the grid"),
+    "twice": ("grid", lambda found: [*found, found[0]], "a cell twice"),
+    "nothing": ("grid", lambda found: [], "too little to compare"),
+    "no lottery": ("lottery", lambda found: [], "something else than one published cell"),
+    "mixed": (
+        "lottery",
+        lambda found: [replace(found[0], test="mnist-mlp20-adam-tied"), *found],
+        "something else than one published cell",
+    ),
+    "no baseline": ("remedies", lambda found: [without_none(found[0])], "without a sound 'none'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_results_that_make_no_document_are_told(case, results, capsys):
+    name, change, told = BAD[case]
+    path = results / f"{name}.json"
+    write_records(path, change(list(read_records(path))))
 
     assert main(["--results", str(results), "--docs", str(results)]) == 2
-    assert "mnist-mlp3 are no cells of the grid" in capsys.readouterr().err
+    assert f"{name}.json holds" in (message := capsys.readouterr().err)
+    assert told in message
 
 
 def test_results_that_are_not_there_are_told(tmp_path, capsys):

@@ -1,7 +1,7 @@
 """What the factors do: main effects over the cells of a grid, and regularizers of one audit held against none.
 
 An effect of a level is the mean difference between cells that differ in that factor alone, one at the level and
-one at the factor's first. Cells are trained from seeds of their own, so they are independent; a cell's variance
+one at the factor's first; with depth and residual stages comes or goes the tying of stages, as in the study. Cells are trained from seeds of their own, so they are independent; a cell's variance
 is the jackknife's over its runs, and the degrees of freedom of the sum are Welch's and Satterthwaite's. It speaks
 about further runs of these cells. Error rates are simulated in benchmarks/calibration_study.py.
 """
@@ -20,7 +20,7 @@ from scipy import stats
 
 from pytest_reprotest.metrics import Tally
 from pytest_reprotest.statistics import Estimate
-from pytest_reprotest.statistics.permutation import holm
+from pytest_reprotest.statistics.permutation import holm, permutation_test
 from regularizer_study.factors import Cell
 from regularizer_study.records import Record
 
@@ -80,7 +80,8 @@ def effects(tallies: Mapping[Cell, Tally], measure: str) -> tuple[Effect, ...]:
     Parameters
     ----------
     tallies : mapping
-        Cell → its runs. Cells that collapsed are to be left out: in them a measure means something else.
+        Cell → its runs. Cells that collapsed are to be left out: in them a measure means something else. So are
+        the study's residual cells of depth 2, which train the same net as others and would count twice.
     measure : str
     """
     cells = {cell: _Value.of(tally, measure) for cell, tally in tallies.items()}
@@ -94,6 +95,17 @@ def effects(tallies: Mapping[Cell, Tally], measure: str) -> tuple[Effect, ...]:
     return tuple(replace(effect, p_adjusted=p) for effect, p in zip(found, adjusted, strict=True))
 
 
+def replicated(tallies: Mapping[Cell, Tally], measure: str) -> tuple[Effect, ...]:
+    """A control, where nothing can differ: each replicate of depth 2 against the cell that trains the same net."""
+    found = []
+    for cell, tally in tallies.items():
+        first = replace(cell, residual=False)
+        if cell.depth == 2 and cell.residual and first in tallies:
+            pair = _Value.of(tallies[first], measure), _Value.of(tally, measure)
+            found.append(_effect([pair], "replicate", cell.id, measure))
+    return tuple(found)
+
+
 @functools.lru_cache(maxsize=64)
 def matched(cells: tuple[Cell, ...], factor: str, level: Any) -> list[tuple[Cell, Cell]]:
     """Pairs of cells, one at the factor's first level and one at this; what was tied in the study follows."""
@@ -103,8 +115,6 @@ def matched(cells: tuple[Cell, ...], factor: str, level: Any) -> list[tuple[Cell
             continue
         changed: dict[str, Any] = {factor: LEVELS[factor][0], "tied": False}
         partner = replace(cell, **changed)
-        if factor == "residual" and cell.depth == 2:
-            continue  # it changes nothing there
         if partner.depth > 2 and not partner.residual:
             partner = replace(partner, tied=True)
         if partner in cells:
@@ -192,10 +202,15 @@ def ranking(record: Record, measure: str, baseline: str = "none") -> tuple[Ranke
 
 
 def permutation_p(record: Record, label: str, baseline: str, measure: str) -> float:
-    """Two-sided p-value that a measure is the same under both, by permuting run labels."""
+    """Two-sided p-value that a measure is the same under both, by permuting run labels.
+
+    Of PD it is the package's own test.
+    """
     own, base = record.place(label), record.place(baseline)
     both = np.r_[own, base]
     matrix = record.matrix[np.ix_(both, both)] / record.n_samples
+    if measure == "prediction_difference":
+        return permutation_test(matrix, own.stop - own.start).p_value
     error = 1 - np.array(record.correct)[both] / record.n_samples
     return permuted(matrix, error, own.stop - own.start, measure)
 
@@ -231,7 +246,7 @@ def permuted(
         vectorized=True,
         n_resamples=resamples,
         batch=1_000,
-        rng=np.random.default_rng(0),
+        random_state=np.random.default_rng(0),
     )
     return float(found.pvalue)
 

@@ -7,10 +7,7 @@ import pytest
 from pytest_reprotest import reproducibility
 from regularizer_study.datasets import SPECS, DataSet
 from regularizer_study.factors import PROFILES, Cell, Profile, profile
-from regularizer_study.published import by_cell, read_published
-
-COLLAPSE = 0.5
-"""Below this published effective accuracy runs predicted one class, or several of them different ones."""
+from regularizer_study.published import COLLAPSE, by_cell, read_published
 
 _STUDY = pytest.StashKey[Profile]()
 

@@ -37,6 +37,8 @@ def by_factor(tallies: Tallies, factor: str, measure: str) -> Boxes:
     groups: dict[str, dict[str, list[float]]] = {}
     for level in LEVELS[factor]:
         cells = [cell for cell in tallies if getattr(cell, factor) == level]
+        if factor == "residual":
+            cells = [cell for cell in cells if cell.depth > 2]  # it changes nothing there
         by_depth = {
             f"depth {depth}": [getattr(tallies[c], measure) for c in cells if c.depth == depth]
             for depth in LEVELS["depth"]
@@ -76,7 +78,7 @@ def against_error(tallies: Tallies) -> Points:
         error = Estimate(1 - score.value, 1 - score.high, 1 - score.low)
         point = Point(error, summary.prediction_difference, cell.id)
         series.setdefault(f"depth {cell.depth}", []).append(point)
-    line = ReferenceLine("calibrated ensemble: PD = error", (0, 0), (1, 1))
+    line = ReferenceLine("PD = error", (0, 0), (1, 1))
     return Points(
         "PD against error", Axis("error", "percent"), axis("prediction_difference"), series, line
     )

@@ -12,6 +12,8 @@ from typing import TypeVar
 from regularizer_study.factors import Cell, published_cell
 
 TABLE = Path(__file__).parent / "published_mnist.csv"
+COLLAPSE = 0.5
+"""Below this published effective accuracy runs predicted one class, or several of them different ones."""
 
 _OPTIMIZERS = {"sgd": "sgd", "sgdmom": "momentum", "adam": "adam"}
 _DATA = {

@@ -87,6 +87,10 @@ class Record:
                 f"{self.test}: {len(self.differing)} counts of differing samples; expected one for each two "
                 f"of {n_runs} runs"
             )
+        if not all(0 <= count <= self.n_samples for count in (*self.correct, *self.differing)):
+            raise RecordsError(
+                f"{self.test}: a count is not between 0 and {self.n_samples} samples"
+            )
 
     @cached_property
     def matrix(self) -> NDArray[np.int64]:
@@ -194,7 +198,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for path in given.results:
             file = read_results(path)
-            records += [record(stored_audit(file, name)) for name in file.audits]
+            for name in file.audits:
+                audit = stored_audit(file, name)
+                if any(each.n_runs for each in audit.by_regularizer.values()):
+                    records.append(record(audit))
+                else:
+                    print(f"left out: {name} of {path} finished no run", file=sys.stderr)
         write_records(given.output, records)
     except (ReprotestError, RecordsError, OSError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

@@ -10,7 +10,7 @@ import statistics
 import string
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,80 +22,29 @@ from pytest_reprotest.metrics import Tally
 from pytest_reprotest.report.plots import save
 from pytest_reprotest.statistics import study_wilcoxon
 from regularizer_study import figures, tables
-from regularizer_study.analysis import MEASURES, Effect, effects, ranking
+from regularizer_study.analysis import MEASURES, Effect, effects, ranking, replicated
 from regularizer_study.factors import Cell, published_cells
-from regularizer_study.published import Published, by_cell, read_published
-from regularizer_study.records import Record, RecordsError, read_records
+from regularizer_study.published import COLLAPSE, Published, by_cell, read_published
+from regularizer_study.records import Record, RecordsError
+from regularizer_study.stored import Results, read_results
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
 TEMPLATE = HERE / "paper.md"
 NEAR = 0.9
-"""Published rows above this effective accuracy are of nets that learnt; what is below is a lottery."""
-
-
-@dataclass(frozen=True)
-class Results:
-    """What was trained.
-
-    Attributes
-    ----------
-    grid : mapping
-        Cell of the published grid → its record.
-    lottery : tuple of Record
-        One cell under several base seeds.
-    remedies : mapping
-        Data set → the audit of regularizers on it.
-    """
-
-    grid: Mapping[Cell, Record]
-    lottery: tuple[Record, ...]
-    remedies: Mapping[str, Record]
-
-    @property
-    def collapsed(self) -> dict[Cell, Tally]:
-        """Cells with a run that learnt nothing."""
-        return {cell: found.tally() for cell, found in self.grid.items() if _collapsed(found)}
-
-    @property
-    def trained(self) -> dict[Cell, Tally]:
-        """The other cells."""
-        return {cell: found.tally() for cell, found in self.grid.items() if not _collapsed(found)}
-
-
-def _collapsed(record: Record) -> bool:
-    return bool(record.broken) or min(record.correct) < record.n_samples / 2
-
-
-def read_results(folder: Path) -> Results:
-    """The results of a folder.
-
-    Raises
-    ------
-    RecordsError
-    """
-    cells = {cell.id: cell for cell in published_cells()}
-    by_id = {each.test: each for each in read_records(folder / "grid.json")}
-    unknown = set(by_id) - set(cells)
-    if unknown:
-        raise RecordsError(
-            f"{folder / 'grid.json'}: {', '.join(sorted(unknown))} are no cells of the grid"
-        )
-    return Results(
-        {cell: by_id[name] for name, cell in cells.items() if name in by_id},
-        read_records(folder / "lottery.json"),
-        {each.test: each for each in read_records(folder / "remedies.json")},
-    )
+"""Published rows above this effective accuracy are those that ought to come out alike."""
+INSIDE = 0.90
+"""How often an equally noisy number lies within the interval of five runs: P(|t| < 1.1 · 2.776 / √2), 4 degrees of freedom."""
 
 
 def numbers(results: Results) -> dict[str, str]:
     """All that the template asks for, by name."""
     published = by_cell(read_published())
-    trained = results.trained
-    found = {measure: effects(trained, measure) for measure in MEASURES}
+    found = {measure: effects(results.compared, measure) for measure in MEASURES}
     return {
         **_of_rows({cell: each.tally() for cell, each in results.grid.items()}, published),
-        **_of_grid(results, trained),
+        **_of_grid(results),
+        **_of_replicates(results.trained),
         **_of_effects(found),
         **_of_lottery(results.lottery),
         **_of_remedies(results.remedies),
@@ -109,7 +58,11 @@ def _of_rows(tallies: Mapping[Cell, Tally], published: Mapping[Cell, Published])
     near = [row for row in rows if row.published > NEAR]
     shallow = [row for row in rows if row.cell.depth == 2]
     far = max(near, key=lambda row: abs(row.difference))
+    low = [cell for cell, row in published.items() if row.effective_accuracy < COLLAPSE]
     return {
+        "published_collapsed": str(len(low)),
+        "published_tied": str(sum(cell.tied for cell in low)),
+        "published_batch": str(sum(cell.norm == "batch" for cell in low) or "none"),
         "table_reproduced": tables.reproduced_table(rows),
         "rows": str(len(rows)),
         "rows_near": str(len(near)),
@@ -120,19 +73,38 @@ def _of_rows(tallies: Mapping[Cell, Tally], published: Mapping[Cell, Published])
         "largest_difference": tables.signed(far.difference),
         "largest_interval": tables.with_interval(far.found),
         "inside": str(sum(row.found.low <= row.published <= row.found.high for row in near)),
+        "inside_expected": f"{INSIDE * len(near):.0f}",
+        "copies": str(len(near) - len({(_settings(row.cell), row.published) for row in near})),
     }
 
 
-def _of_grid(results: Results, trained: Mapping[Cell, Tally]) -> dict[str, str]:
-    vacuous = smallest = 0
-    for record in results.grid.values():
-        matrix = record.matrix / record.n_samples
-        pairs = matrix[np.triu_indices(len(matrix), 1)]
-        smallest = 2 / 2 ** len(pairs)
-        vacuous += bool((pairs > 0).all() and study_wilcoxon(pairs).p_value == smallest)
+def _settings(cell: Cell) -> Cell:
+    return replace(cell, residual=False) if cell.depth == 2 else cell
+
+
+def _of_replicates(trained: Mapping[Cell, Tally]) -> dict[str, str]:
+    found = replicated(trained, "prediction_difference")
+    mean = statistics.fmean(each.change.value for each in found)
+    return {
+        "replicates": str(len(found)),
+        "replicates_mean": tables.signed(mean),
+        "replicates_below": str(sum(each.p_value <= 0.05 for each in found)),
+    }
+
+
+def _of_grid(results: Results) -> dict[str, str]:
+    trained = results.trained
+    smallest = 2 / 2**10  # of ten pairs
+    p_values = [
+        study_wilcoxon(np.array(record.differing) / record.n_samples).p_value
+        for record in results.grid.values()
+    ]
+    vacuous = sum(p == smallest for p in p_values)
     accuracy = [tally.score for tally in trained.values()]
     eta = [tally.effective_score for tally in trained.values()]
+    pd = [tally.prediction_difference for tally in trained.values()]
     ratios = [tally.difference_error_ratio for tally in trained.values()]
+    spreads = [tally.prediction_difference / tally.score_std for tally in trained.values()]
     some = next(iter(results.grid.values()))
     return {
         "cells": str(len(results.grid)),
@@ -142,10 +114,15 @@ def _of_grid(results: Results, trained: Mapping[Cell, Tally]) -> dict[str, str]:
         "cells_collapsed": str(len(results.collapsed)),
         "vacuous": str(vacuous),
         "vacuous_p": f"{smallest:.9f}",
-        "rank_correlation": f"{stats.spearmanr(accuracy, eta).statistic:.2f}",
-        "ratio_low": f"{min(ratios):.2f}",
-        "ratio_median": f"{statistics.median(ratios):.2f}",
-        "ratio_high": f"{max(ratios):.2f}",
+        "cells_compared": str(len(results.compared)),
+        "spread_low": f"{min(spreads):.0f}",
+        "spread_median": f"{statistics.median(spreads):.0f}",
+        "spread_high": f"{max(spreads):.0f}",
+        "rank_accuracy": f"{stats.spearmanr(accuracy, eta).statistic:.2f}",
+        "rank_pd": tables.number(stats.spearmanr(pd, eta).statistic, 2),
+        "ratio_low": f"{np.nanmin(ratios):.2f}",
+        "ratio_median": f"{np.nanmedian(ratios):.2f}",
+        "ratio_high": f"{np.nanmax(ratios):.2f}",
         "hours": f"{sum(sum(r.seconds.values()) for r in results.grid.values()) / 3600:.1f}",
         "torch": str(some.settings["versions"].get("torch")),
     }
@@ -202,6 +179,8 @@ def _of_remedies(remedies: Mapping[str, Record]) -> dict[str, str]:
     told: dict[str, str] = {}
     for name, record in remedies.items():
         told[f"table_{name}"] = tables.remedies_table(record)
+        told[f"tests_{name}"] = str(len(record.labels) - 1 - len(record.broken))
+        told[f"broken_{name}"] = ", ".join(f"`{label}`" for label in record.broken) or "none"
         best = ranking(record, "prediction_difference")[0]
         none = record.tally("none").prediction_difference
         told[f"best_{name}"] = f"`{best.label}`"
@@ -221,10 +200,8 @@ def write(results: Results, folder: Path, template: str) -> list[Path]:
     RecordsError
         Where the template asks for what there is not.
     """
-    trained = results.trained
-    drawn = figures.all_figures(
-        trained, {measure: effects(trained, measure) for measure in MEASURES}
-    )
+    found = {measure: effects(results.compared, measure) for measure in MEASURES}
+    drawn = figures.all_figures(results.trained, found)
     published = by_cell(read_published())
     rows = tables.compared({c: r.tally() for c, r in results.grid.items()}, published)
     drawn["reproduced"] = figures.reproduced(

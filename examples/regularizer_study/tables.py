@@ -25,7 +25,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: int = 1)
 
 def number(value: float, digits: int = 4) -> str:
     """A number, with a sign that is one character wide."""
-    return "" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+    return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 def signed(value: float, digits: int = 4) -> str:
@@ -45,14 +45,14 @@ def with_interval(estimate: Estimate, digits: int = 4) -> str:
 
 
 def p_told(p_value: float) -> str:
-    """A p-value to two digits.
+    """A p-value to three decimals.
 
-    >>> p_told(0.0004), p_told(0.034), p_told(float("nan"))
-    ('< 0.001', '0.034', '')
+    >>> p_told(0.0004), p_told(0.0504), p_told(float("nan"))
+    ('< 0.001', '0.050', '–')
     """
     if math.isnan(p_value):
-        return ""
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.2g}" if p_value < 1 else "1"
+        return "–"
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 @dataclass(frozen=True)
@@ -132,19 +132,20 @@ def lottery_table(records: Sequence[Record]) -> str:
 
 
 def effects_table(effects: Mapping[str, Sequence[Effect]]) -> str:
-    """Each effect on each measure, with its interval and adjusted p-value."""
+    """Each effect on each measure: its interval, in how many pairs the measure is lower, a star where p ≤ 0.05."""
     rows = []
     for number_of, row in enumerate(effect_rows(effects["prediction_difference"])):
-        told = [row.label, str(effects["prediction_difference"][number_of].n_pairs)]
+        told = [row.label]
         for measure in MEASURES:
             effect = effects[measure][number_of]
             digits = 2 if measure == "difference_error_ratio" else 4
             change = effect.change
             interval = f"[{signed(change.low, digits)}, {signed(change.high, digits)}]"
             star = " \\*" if effect.p_adjusted <= 0.05 else ""
-            told.append(f"{signed(change.value, digits)} {interval}{star}")
+            lower = f"{effect.n_lower}/{effect.n_pairs}"
+            told.append(f"{signed(change.value, digits)} {interval} {lower}{star}")
         rows.append(told)
-    return table(["factor", "pairs", *MEASURES.values()], rows)
+    return table(["factor", *MEASURES.values()], rows)
 
 
 def remedies_table(record: Record) -> str:
