@@ -26,7 +26,7 @@ from regularizer_study.analysis import MEASURES, Effect, effects, ranking, repli
 from regularizer_study.factors import Cell, published_cells
 from regularizer_study.published import COLLAPSE, Published, by_cell, read_published
 from regularizer_study.records import Record, RecordsError
-from regularizer_study.stored import Results, read_results
+from regularizer_study.stored import LEARNT, Results, read_results
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
@@ -42,7 +42,7 @@ def numbers(results: Results) -> dict[str, str]:
     published = by_cell(read_published())
     found = {measure: effects(results.compared, measure) for measure in MEASURES}
     return {
-        **_of_rows({cell: each.tally() for cell, each in results.grid.items()}, published),
+        **_of_rows(results, published),
         **_of_grid(results),
         **_of_replicates(results.trained),
         **_of_effects(found),
@@ -53,11 +53,13 @@ def numbers(results: Results) -> dict[str, str]:
     }
 
 
-def _of_rows(tallies: Mapping[Cell, Tally], published: Mapping[Cell, Published]) -> dict[str, str]:
-    rows = tables.compared(tallies, published)
+def _of_rows(results: Results, published: Mapping[Cell, Published]) -> dict[str, str]:
+    rows = tables.compared({cell: each.tally() for cell, each in results.grid.items()}, published)
     near = [row for row in rows if row.published > NEAR]
+    fallen = [row for row in near if row.cell in results.collapsed]
+    sound = [row for row in near if row not in fallen]
     shallow = [row for row in rows if row.cell.depth == 2]
-    far = max(near, key=lambda row: abs(row.difference))
+    far = max(sound, key=lambda row: abs(row.difference))
     low = [cell for cell, row in published.items() if row.effective_accuracy < COLLAPSE]
     return {
         "published_collapsed": str(len(low)),
@@ -72,8 +74,10 @@ def _of_rows(tallies: Mapping[Cell, Tally], published: Mapping[Cell, Published])
         "largest_cell": f"`{far.cell.id}`",
         "largest_difference": tables.signed(far.difference),
         "largest_interval": tables.with_interval(far.found),
-        "inside": str(sum(row.found.low <= row.published <= row.found.high for row in near)),
-        "inside_expected": f"{INSIDE * len(near):.0f}",
+        "rows_sound": str(len(sound)),
+        "fallen": ", ".join(f"`{row.cell.id}`" for row in fallen) or "none",
+        "inside": str(sum(row.found.low <= row.published <= row.found.high for row in sound)),
+        "inside_expected": f"{INSIDE * len(sound):.0f}",
         "copies": str(len(near) - len({(_settings(row.cell), row.published) for row in near})),
     }
 
@@ -159,7 +163,11 @@ def _p(p_value: float) -> str:
 
 def _of_lottery(lottery: Sequence[Record]) -> dict[str, str]:
     etas = [each.tally().effective_score for each in lottery]
+    fallen = [int((each.tally().run_scores < LEARNT).sum()) for each in lottery]
     return {
+        "lottery_fallen": str(sum(fallen)),
+        "lottery_runs": str(sum(len(each.correct) for each in lottery)),
+        "lottery_whole": str(fallen.count(0) or "none"),
         "lottery_cell": f"`{lottery[0].test}`",
         "lottery_seeds": str(len(lottery)),
         "lottery_low": tables.number(min(etas), 3),
@@ -204,11 +212,12 @@ def write(results: Results, folder: Path, template: str) -> list[Path]:
     drawn = figures.all_figures(results.trained, found)
     published = by_cell(read_published())
     rows = tables.compared({c: r.tally() for c, r in results.grid.items()}, published)
+    apart = results.collapsed
     drawn["reproduced"] = figures.reproduced(
         [
             (row.cell.id, row.cell.depth, row.published, row.found)
             for row in rows
-            if row.published > NEAR
+            if row.cell not in apart
         ]
     )
     for name, record in results.remedies.items():
