@@ -112,7 +112,7 @@ def test_results_that_make_no_document_are_told(case, results, capsys):
 
 def test_results_that_are_not_there_are_told(tmp_path, capsys):
     assert main(["--results", str(tmp_path), "--docs", str(tmp_path)]) == 2
-    assert "grid.json holds no records of the study" in capsys.readouterr().err
+    assert "grid.json does not exist" in capsys.readouterr().err
 
 
 def test_the_results_are_of_the_studys_settings():

@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=PROFILES,
         default="smoke",
         help="which cells are trained, and for how long: smoke (seconds; default), ci (minutes), published "
-        "(the grid that the study ran; two hours), full (all that it planned; days). -k chooses among them, "
+        "(the grid that the study ran; hours), full (all that it planned; days). -k chooses among them, "
         "such as -k 'mlp6 and layer and not wd'; --repro-plan tells what they would take",
     )
     options.addoption(

@@ -17,6 +17,7 @@ from pytest_reprotest.report.plots import (
 )
 from pytest_reprotest.statistics import Estimate, summarize
 from regularizer_study.analysis import LEVELS, MEASURES, Effect
+from regularizer_study.datasets import SPECS
 from regularizer_study.factors import Cell
 from regularizer_study.records import Record
 
@@ -63,10 +64,10 @@ def level_told(factor: str, level: object) -> str:
     return str(level)
 
 
-def axis(measure: str, what: str = "") -> Axis:
+def axis(measure: str) -> Axis:
     """The axis of a measure."""
     plain = measure == "difference_error_ratio"
-    return Axis(f"{what}{MEASURES[measure]}", "plain" if plain else "percent")
+    return Axis(MEASURES[measure], "plain" if plain else "percent")
 
 
 def against_error(tallies: Tallies) -> Points:
@@ -100,10 +101,7 @@ def reproduced(pairs: Sequence[tuple[str, int, float, Estimate]]) -> Points:
 
 def effect_rows(effects: Sequence[Effect]) -> list[Row]:
     """A row for each effect."""
-    return [
-        Row(f"{TITLES[each.factor]}: {_level(each)}", each.change, TITLES[each.factor])
-        for each in effects
-    ]
+    return [Row(f"{TITLES[each.factor]}: {_level(each)}", each.change) for each in effects]
 
 
 def _level(effect: Effect) -> str:
@@ -115,7 +113,9 @@ def _level(effect: Effect) -> str:
 def effects_on(effects: Sequence[Effect], measure: str) -> Forest:
     """The effects of all levels on a measure."""
     return Forest(
-        f"What changes {MEASURES[measure]}", axis(measure, "change of "), effect_rows(effects)
+        f"What changes {MEASURES[measure]}",
+        Axis(f"change of {MEASURES[measure]}, in points of 1% of the test set", "percent"),
+        effect_rows(effects),
     )
 
 
@@ -128,7 +128,7 @@ def remedies(record: Record, name: str) -> Boxes:
         pairs = [matrix[i, j] for i in range(len(matrix)) for j in range(i)]
         groups[label] = [float(pair) for pair in pairs]
     return Boxes(
-        f"Prediction difference of each two runs, {name}",
+        f"Prediction difference of each pair of runs, {SPECS[name].title}",
         Axis("prediction difference", "percent"),
         groups,
         x="regularizer",

@@ -165,6 +165,10 @@ def read_records(path: Path) -> tuple[Record, ...]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return tuple(_record(each) for each in stored["records"])
+    except FileNotFoundError:
+        raise RecordsError(
+            f"{path} does not exist; python -m regularizer_study.records writes it, see the README"
+        ) from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecordsError(
             f"{path} holds no records of the study ({type(error).__name__}: {error}); expected a file that "

@@ -163,8 +163,9 @@ def _flat(groups: Any) -> Iterable[tuple[str, str, Any]]:
 def _box(values: Sequence[float], x: float, width: float) -> Box:
     q1, median, q3 = np.percentile(values, [25, 50, 75]).tolist()
     reach = 1.5 * (q3 - q1)
-    low = min(value for value in values if value >= q1 - reach)
-    high = max(value for value in values if value <= q3 + reach)
+    # of few values the nearest one may lie within the box, which quartiles interpolate
+    low = min(q1, *(value for value in values if value >= q1 - reach))
+    high = max(q3, *(value for value in values if value <= q3 + reach))
     return Box(x, width, low, q1, median, q3, high)
 
 
