@@ -3,7 +3,8 @@ import pytest
 
 from pytest_reprotest import options, readers
 from pytest_reprotest.errors import OptionError
-from pytest_reprotest.options import CALL, COMMAND_LINE, INI, MARKER, resolve
+from pytest_reprotest.options import resolve
+from pytest_reprotest.origins import CALL, COMMAND_LINE, INI, MARKER, spelled
 from pytest_reprotest.regularizers import by_hand, weight_decay
 from pytest_reprotest.seeds import SOURCES
 from pytest_reprotest.statistics import CONFIDENCE
@@ -116,7 +117,7 @@ def test_a_refusal_begins_with_the_option_as_it_is_spelled_there(origin, start):
 
 
 def test_a_switch_is_spelled_without_a_value():
-    assert options.spelled(COMMAND_LINE, "report_only", True) == "--repro-report-only"
+    assert spelled(COMMAND_LINE, "report_only", True) == "--repro-report-only"
 
 
 @pytest.mark.parametrize(
