@@ -131,6 +131,7 @@ class Forecast:
             seconds=_span(stored["seconds"]),
             refusals=stored["refusals"],
             notes=tuple(stored["notes"]),
+            proof=stored["proof"],
         )
 
 

@@ -184,5 +184,12 @@ def _command_line(wanted: Mapping[str, Any]) -> str:
     import shlex
 
     from pytest_reprotest.origins import COMMAND_LINE, spelled
+    from pytest_reprotest.readers import read_switch
 
-    return shlex.join(spelled(COMMAND_LINE, key, value) for key, value in wanted.items())
+    switches = [
+        flag.key for flag in FLAGS if flag.metavar is None
+    ]  # an ini file has a text for them
+    shown = {key: read_switch(value) if key in switches else value for key, value in wanted.items()}
+    return shlex.join(
+        spelled(COMMAND_LINE, key, value) for key, value in shown.items() if value is not False
+    )

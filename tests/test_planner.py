@@ -117,3 +117,18 @@ def test_items_beside_are_told_of_in_place_of_the_own():
     ).notes
     assert told.endswith("the smallest p-value is 0.1, and the level is 0.05; 5 runs can")
     assert plan(Slow(seconds=lambda label: 1.0), options, beside=()).notes == ("prepared",)
+
+
+def test_a_proof_is_timed_run_by_run_and_expects_no_interval():
+    trainer = Slow(chunk=5)
+    options = resolve({"deterministic": True, "max_prediction_difference": "0.1"})
+    found = plan(trainer, options)
+    assert trainer.asked == [("none", 1)]
+    assert found.proof
+    assert [each.widths for each in found.expected] == [{}]
+    assert found.notes == (
+        "prepared",
+        "a proof of determinism: runs of one seed, each in a process of its own, have to agree to the last "
+        "bit; there is no spread to expect",
+    )
+    assert type(found).from_dict(found.to_dict()) == found

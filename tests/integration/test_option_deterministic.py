@@ -163,6 +163,7 @@ def test_a_plan_of_a_proof_expects_no_interval(project):
     said = project.said(result)
     assert "a proof of determinism: runs of one seed, each in a process of its own" in said
     assert "no pilot" not in said
+    assert "reproducibility: --repro-seed=0 --repro-deterministic (1 audited test)" in said
 
 
 def test_runs_of_one_seed_are_neither_a_bank_nor_held_against_stored_results(project):
