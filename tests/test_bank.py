@@ -250,5 +250,5 @@ def test_runs_of_one_seed_are_no_bank(tmp_path):
     )
     assert told in save_bank(tmp_path / "bank.json", [proof, audited()])
     assert load_bank(tmp_path / "bank.json").names == ("test_a",)
-    with pytest.raises(DataError, match="no bank was written to .*: test_proof: did not go"):
+    with pytest.raises(DataError, match=r"no bank was written to .*: test_proof: did not go"):
         save_bank(tmp_path / "bank.json", [proof])

@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
+from pytest_reprotest import audit_predictions
 from pytest_reprotest.interfaces import Placement, Prepared, Trainer
 from pytest_reprotest.options import Options, resolve
+from pytest_reprotest.pilots import pilots_in
 from pytest_reprotest.planner import plan_audit
 from pytest_reprotest.registry import Registry
+from pytest_reprotest.results_file import ResultsFile
 from pytest_reprotest.statistics.planning import half_width, typical_sigma
 
 
@@ -132,3 +137,15 @@ def test_a_proof_is_timed_run_by_run_and_expects_no_interval():
         "bit; there is no spread to expect",
     )
     assert type(found).from_dict(found.to_dict()) == found
+
+
+def test_a_pilot_of_one_seed_is_left_out():
+    truth = [0, 1, 1, 0]
+    pilot = audit_predictions({"none": [truth] * 4}, truth, name="test_a")
+    pilot = replace(pilot, settings={**pilot.settings, "deterministic": True})
+    file = ResultsFile("pilot.json", "results", True, {"test_a": pilot.to_dict()})
+    found = pilots_in(file, "test_a", ["none"], pilot.y_true, {})
+    assert found.by_metric == {}
+    assert found.notes == (
+        "the pilot test_a is left out: its runs are of one seed, which say nothing of how much others differ",
+    )
