@@ -58,7 +58,10 @@ def run_audit(
     settled = settle(trainer, options, registry)
     chosen, placement, labels = settled.chosen, settled.placement, list(settled.labels)
     warnings: tuple[str, ...] = ()
-    if reference.compares:
+    compares = (
+        reference.compares and not options.deterministic
+    )  # of one seed there is nothing to tell
+    if compares:
         warnings = foreseen(options, labels, chosen.baseline, trainer, beside)
     if tell is not None:
         for sentence in warnings:
@@ -75,6 +78,7 @@ def run_audit(
         "decision": options.decision,
         **({"confidence": options.confidence} if options.decision == "confidence" else {}),
         **({"looks": list(options.looks)} if options.adaptive else {}),
+        **(_as_proof() if options.deterministic else {}),
         **({FIRST_RUN: reference.first_run} if reference.first_run else {}),
         "training": trainer.describe(),
         "origins": dict(options.origins),
@@ -96,7 +100,7 @@ def run_audit(
         settings,
         settled.refusals,
         (*settled.notes, *warnings, *differing, *dict.fromkeys(told)),
-        compares=reference.compares,
+        compares=compares,
     )
     return reference.hold(result, wanted)
 
@@ -175,6 +179,13 @@ _STOPPED = (
     "an audit that adds runs stops when its runs look alike, so its intervals (±) cover less than 95%: about "
     "90%, and where it stopped at the first look far less"
 )
+
+
+def _as_proof() -> dict[str, Any]:
+    """The settings of a proof of determinism: under which switches it holds."""
+    from pytest_reprotest.training.switches import switches
+
+    return {"deterministic": True, "switches": switches()}
 
 
 def _silent(_: RunOutcome) -> None:

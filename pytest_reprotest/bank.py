@@ -28,6 +28,8 @@ ADAPTIVE = (
     "baseline train a fixed number: leave max_runs out"
 )
 
+ONE_SEED = "its runs are of one seed, which say nothing of how much others differ"
+
 _SAID = ("device", "engine", "versions", "machine", "training.threads", *NAMES)
 """Settings whose difference is a warning: the result may differ, and may be asked whether it does."""
 
@@ -82,6 +84,9 @@ def save_bank(
     kept: list[AuditResult] = []
     told: list[str] = []
     for audit in audits:
+        if "deterministic" in audit.settings:
+            told.append(f"{audit.name}: did not go into the bank: {ONE_SEED}")
+            continue
         sound = {
             label: found
             for label, found in audit.by_regularizer.items()

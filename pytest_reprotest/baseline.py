@@ -167,6 +167,15 @@ def compare_results(
             uncompared[label] = "can't be trusted in the old result: " + _told(was)
         elif now.verdict.broken:
             broken[label] = now.verdict.reasons
+        elif was.proof is not None and now.proof is not None:
+            by_regularizer[
+                label
+            ] = ()  # proven then and now: nothing else is asked of runs of one seed
+        elif was.proof is not None or now.proof is not None:
+            uncompared[label] = (
+                f"is a proof of determinism in the {'new' if was.proof is None else 'old'} result only: "
+                "runs of one seed say nothing of others"
+            )
         else:
             paired = _paired(new, old, label)
             by_regularizer[label] = judged(

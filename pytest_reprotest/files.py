@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_reprotest.errors import OptionError
 from pytest_reprotest.kinds import KINDS, TOLERANCES
-from pytest_reprotest.options import COMMAND_LINE, spelled
+from pytest_reprotest.origins import COMMAND_LINE, spelled
 from pytest_reprotest.results_file import check_writable
 from pytest_reprotest.settings import given, path_of, paths
 
@@ -20,7 +20,15 @@ _EITHER = {
     "save_bank": "few runs are trained then, too few for a bank; write it without --repro-bank",
     "compare": "few runs are trained then, too few for a comparison; leave one of the two out",
 }
-_GATE_DECIDES = ("runs", "max_runs", "decision", "confidence", "on_inconclusive", "compat")
+_GATE_DECIDES = (
+    "runs",
+    "max_runs",
+    "decision",
+    "confidence",
+    "on_inconclusive",
+    "compat",
+    "deterministic",
+)
 
 
 def check_files(config: Any) -> None:
@@ -37,6 +45,11 @@ def check_files(config: Any) -> None:
             f"--repro-plan and {_told('bank', known)}: a plan is of whole audits; leave one of the two out"
         )
     _check_contradictions(command_line, known)
+    if "save_bank" in known and command_line.get("deterministic"):
+        raise OptionError(
+            f"--repro-deterministic and {_told('save_bank', known)}: runs of one seed say nothing of how much "
+            "others differ, so they are no bank; leave one of the two out"
+        )
     for key in _WRITTEN:
         path = path_of(config, key)
         if path is not None:

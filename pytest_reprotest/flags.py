@@ -85,6 +85,12 @@ FLAGS = (
     ),
     Flag("compat", "WHAT", "study: show the study's own p-value, labelled as what it is worth"),
     Flag(
+        "deterministic",
+        None,
+        "prove that a seed decides everything: train the same one several times, each in a process of its "
+        "own, and fail where weights, losses or predictions are not the same to the last bit",
+    ),
+    Flag(
         "report_only",
         None,
         "report breached thresholds without failing tests; broken runs still fail",

@@ -93,6 +93,8 @@ class Forecast:
         Label of each regularizer that does not fit → the reason.
     notes : tuple of str
         Sentences for the report.
+    proof : bool
+        Determinism is to be proven, so no intervals are expected.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Forecast:
     seconds: Span | None
     refusals: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    proof: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON primitives."""
@@ -128,6 +131,7 @@ class Forecast:
             seconds=_span(stored["seconds"]),
             refusals=stored["refusals"],
             notes=tuple(stored["notes"]),
+            proof=stored["proof"],
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_reprotest.digests import Digests
 from pytest_reprotest.errors import OptionError
 from pytest_reprotest.plan import Plan, Run
 from pytest_reprotest.recipe import Recipe
@@ -90,6 +91,8 @@ class RunOutcome:
         Something the report should say, such as a chunk that had to be made smaller.
     scores : float32 array (n_samples, n_classes), optional
         Probabilities or logits, where the trainer has them and they are not too many to keep.
+    digests : Digests, optional
+        All of it to the last bit, where determinism is to be proven.
     """
 
     run: Run
@@ -99,6 +102,7 @@ class RunOutcome:
     failure: str | None = None
     note: str | None = None
     scores: NDArray[np.float32] | None = None
+    digests: Digests | None = None
 
 
 @dataclass(frozen=True)
@@ -113,11 +117,14 @@ class Placement:
         ``"auto"``, ``"stacked"`` or ``"sequential"`` as asked for; never ``"auto"`` once prepared.
     chunk : int
         Runs that are trained together; changes no result on a CPU.
+    deterministic : bool
+        Each run is trained with the switches of PyTorch's determinism set, and leaves digests.
     """
 
     device: str = "cpu"
     engine: str = "auto"
     chunk: int = 1
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,14 @@ def title(result: AuditResult) -> str:
 def compared_across(results: Sequence[AuditResult]) -> list[AuditResult]:
     """The same audits, those of several items of a test with their comparisons against the baseline's item.
 
-    Items are compared where nothing but the regularizer differs between them, and runs were not added until
-    a limit was decided.
+    Items are compared where nothing but the regularizer differs between them, runs were not added until a
+    limit was decided, and are not of one seed.
     """
     by_test: dict[str, list[AuditResult]] = {}
     for result in results:
         gated = any(found.gate is not None for found in result.by_regularizer.values())
-        if len(result.regularizers) == 1 and "looks" not in result.settings and not gated:
+        incomparable = gated or "looks" in result.settings or "deterministic" in result.settings
+        if len(result.regularizers) == 1 and not incomparable:
             by_test.setdefault(title(result), []).append(result)
     compared: dict[str, AuditResult] = {}
     for name, items in by_test.items():

@@ -28,6 +28,7 @@ def reproducibility(
     max_runs: int | None = None,
     on_inconclusive: str | None = None,
     compat: str | None = None,
+    deterministic: bool | None = None,
     max_prediction_difference: float | Mapping[str, float] | None = None,
     min_effective_accuracy: float | Mapping[str, float] | None = None,
     min_accuracy: float | Mapping[str, float] | None = None,
@@ -71,6 +72,8 @@ def reproducibility(
         What becomes of a test whose audit decides nothing: ``"fail"``, ``"pass"`` or ``"skip"``.
     compat : str
         ``"study"`` shows the study's own p-value, labelled as what it is worth.
+    deterministic : bool
+        Train runs of one seed apart, each in a process of its own; they have to agree to the last bit.
     max_prediction_difference, min_effective_accuracy, min_accuracy, max_accuracy_std : float or mapping
         Thresholds, fractions of test samples; one for all, or a mapping from regularizer to number.
     min_r2, min_effective_r2, max_mae : float or mapping
@@ -96,6 +99,7 @@ def reproducibility(
         "max_runs": max_runs,
         "on_inconclusive": on_inconclusive,
         "compat": compat,
+        "deterministic": deterministic,
         "max_prediction_difference": max_prediction_difference,
         "min_effective_accuracy": min_effective_accuracy,
         "min_accuracy": min_accuracy,

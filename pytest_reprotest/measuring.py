@@ -14,6 +14,7 @@ from pytest_reprotest import metrics
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.interfaces import RunOutcome, Trainer
 from pytest_reprotest.options import Options
+from pytest_reprotest.proof import prove
 from pytest_reprotest.regularizer_result import NO_SUMMARY, RegularizerResult
 from pytest_reprotest.statistics import Estimate, Summary, study_wilcoxon, summarize
 from pytest_reprotest.tasks import Array, Task
@@ -47,7 +48,16 @@ def judged(
         )
     first_run = outcomes[0].run.index
     found = measured(label, task.stack(runs), task, y_true, options, distance_of(scores), first_run)
-    return replace(found, losses=losses, seconds=seconds)
+    found = replace(found, losses=losses, seconds=seconds)
+    return _proven(found, outcomes) if options.deterministic else found
+
+
+def _proven(found: RegularizerResult, outcomes: Sequence[RunOutcome]) -> RegularizerResult:
+    """The result with its runs held against each other; broken where anything differs, as guards find."""
+    proof = prove(outcomes)
+    reasons = (*proof.differences, *found.verdict.reasons)
+    verdict = broken(*reasons) if proof.differences else found.verdict
+    return replace(found, proof=proof, verdict=verdict)
 
 
 def measured(

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_reprotest.contradictions import BY_BOUNDS, check_decision, imply
 from pytest_reprotest.errors import OptionError, did_you_mean
+from pytest_reprotest.origins import CALL, COMMAND_LINE, DEFAULT, INI, MARKER, spelled
 from pytest_reprotest.readers import (
     CONFIDENCE,
-    MIN_RUNS,
     read_bank_runs,
     read_choice,
     read_confidence,
@@ -29,8 +30,6 @@ from pytest_reprotest.thresholds import KINDS, THRESHOLDS, TOLERANCES, Bounds, r
 
 if TYPE_CHECKING:
     from pytest_reprotest.statistics.sequential import Decision
-
-COMMAND_LINE, CALL, MARKER, INI, DEFAULT = "command line", "call", "marker", "ini", "default"
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ class Options:
         What becomes of a test whose audit decides nothing.
     compat : {"study"} or None
         ``"study"`` adds the study's own p-value.
+    deterministic : bool
+        Runs of one seed are trained apart and have to agree to the last bit.
     bank_runs : int
         Trainings per regularizer where they are held against a bank.
     bounds : Bounds
@@ -90,6 +91,7 @@ class Options:
     max_runs: int | None = None
     on_inconclusive: str = "fail"
     compat: str | None = None
+    deterministic: bool = False
     bank_runs: int = 1
     bounds: Bounds = field(default_factory=Bounds)
     offered: tuple[Any, ...] = ()
@@ -116,7 +118,7 @@ class Options:
     def without_effect(self) -> tuple[str, ...]:
         """A sentence for each option of the command line that this audit makes no use of."""
         return tuple(
-            f"{spelled(COMMAND_LINE, key, getattr(self, key))} has no effect here: {_BY_BOUNDS}"
+            f"{spelled(COMMAND_LINE, key, getattr(self, key))} has no effect here: {BY_BOUNDS}"
             for key in ("max_runs", "confidence")
             if self.decision == "point" and self.origin(key) == COMMAND_LINE
         )
@@ -146,6 +148,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "max_runs": read_max_runs,
     "on_inconclusive": partial(read_choice, valid=("fail", "pass", "skip")),
     "compat": partial(read_choice, valid=("study",)),
+    "deterministic": read_switch,
     "bank_runs": read_bank_runs,
     **{name: partial(read_threshold, name) for name in KINDS},
 }
@@ -161,23 +164,10 @@ MARKER_KEYS = (
     "max_runs",
     "on_inconclusive",
     "compat",
+    "deterministic",
     *THRESHOLDS,
     *TOLERANCES,
 )
-
-
-def spelled(origin: str, key: str, value: Any) -> str:
-    """An option as its user wrote it, to begin an error message with.
-
-    >>> spelled("command line", "max_accuracy_std", 2)
-    '--repro-max-accuracy-std=2'
-    """
-    if origin == COMMAND_LINE:
-        flag = f"--repro-{key.replace('_', '-')}"
-        return flag if value is True else f"{flag}={value}"
-    if origin == INI:
-        return f"ini option repro_{key} = {value}"
-    return f"{key}={value!r}" if origin == CALL else f"reproducibility({key}={value!r})"
 
 
 def read(origin: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,6 +236,7 @@ def resolve(
     command = {key: given[COMMAND_LINE].get(key) for key in KINDS}
     fallback = {key: value for key, value in given[INI].items() if command.get(key) is None}
     standing = {key: ({**fallback, **given[CALL], **given[MARKER]}).get(key) for key in KINDS}
+    imply(merged, origins)
     bounds = Bounds(standing, command, command_wins=bool(merged.get("report_only", False)))
     origins.update(dict.fromkeys(bounds.kept(), MARKER))
     listed = (*given[MARKER].get("regularizers", ()), *given[CALL].get("regularizers", ()))
@@ -253,45 +244,5 @@ def resolve(
     names = {option.name for option in fields(Options)} - {"bounds", "offered", "origins"}
     chosen = {key: value for key, value in merged.items() if key in names}
     options = Options(**chosen, bounds=bounds, offered=offered, origins=origins)
-    _check_decision(options)
+    check_decision(options)
     return options
-
-
-_BY_BOUNDS = (
-    "runs are added, and bounds held, where the decision is made with confidence; set "
-    "decision='confidence' (--repro-decision=confidence) too"
-)
-
-
-def _check_decision(options: Options) -> None:
-    """Refuse settings that contradict each other."""
-
-    def told(key: str) -> str:
-        return spelled(options.origin(key), key, getattr(options, key))
-
-    if options.decision == "point":
-        for key in ("max_runs", "confidence"):
-            beside = options.origin("decision")
-            set_aside = beside == COMMAND_LINE != options.origin(key)
-            if (
-                options.origin(key) in (MARKER, CALL, beside)
-                and not set_aside
-                and key in options.origins
-            ):
-                raise OptionError(f"{told(key)}: {_BY_BOUNDS}")
-        return
-    if options.runs < MIN_RUNS and options.max_runs is None:
-        raise OptionError(
-            f"{told('decision')}: {told('runs')} gives no interval; expected at least {MIN_RUNS} runs"
-        )
-    runs_win = options.origin("runs") == COMMAND_LINE != options.origin("max_runs")
-    if options.max_runs is not None and options.max_runs < options.runs and not runs_win:
-        raise OptionError(
-            f"{told('max_runs')} is below {told('runs')}; expected at least as many. Raise it, or leave "
-            "it out to train a fixed number of runs"
-        )
-    if options.bounds.any("max_accuracy_std"):
-        raise OptionError(
-            f"{told('decision')}: max_accuracy_std has no bound whose error rate is known, so it can't be "
-            "decided with confidence. Leave it out, or decide by the estimate: decision='point'"
-        )

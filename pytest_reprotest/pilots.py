@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_reprotest.bank import ONE_SEED
 from pytest_reprotest.differences import differences, other_test_set
 from pytest_reprotest.foresight import Pilots
 from pytest_reprotest.joined import group
@@ -70,6 +71,9 @@ def pilots_in(
             continue
         audit = stored_audit(file, stored_name)
         seen.update(wanted)
+        if "deterministic" in audit.settings:
+            notes.append(f"the pilot {stored_name} is left out: {ONE_SEED}")
+            continue
         other = other_test_set(audit.y_true, y_true)
         if other is not None:
             notes.append(f"the pilot is of {other}; it is left out")

@@ -62,14 +62,14 @@ def plan_audit(
         )
         for label in labels
     }
-    known = FoundPilots()
-    if pilot is not None:
+    known, proof = FoundPilots(), options.deterministic
+    if pilot is not None and not proof:
         known = pilots_in(pilot, name, labels, trainer.y_true, trainer.describe())
     expected = tuple(
         Expected(
             label,
             None if seconds is None else (seconds * looks[0], seconds * looks[-1]),
-            _widths(label, trainer, options, known, wanted),
+            {} if proof else _widths(label, trainer, options, known, wanted),
         )
         for label, seconds in per_run.items()
     )
@@ -77,9 +77,12 @@ def plan_audit(
     notes = [*settled.notes, *known.notes]
     if len(timed) < len(labels):
         notes.append(f"{type(trainer).__name__} can't be timed without training")
-    notes.extend(
-        foreseen(options, labels, settled.chosen.baseline, trainer, beside, known.by_metric)
-    )
+    if proof:
+        notes.append(_PROOF)
+    else:
+        notes.extend(
+            foreseen(options, labels, settled.chosen.baseline, trainer, beside, known.by_metric)
+        )
     return Forecast(
         name,
         settled.chosen.baseline,
@@ -89,7 +92,14 @@ def plan_audit(
         _side_by_side(by_look, timed, workers) if len(timed) == len(labels) else None,
         dict(settled.refusals),
         tuple(notes),
+        proof,
     )
+
+
+_PROOF = (
+    "a proof of determinism: runs of one seed, each in a process of its own, have to agree to the last bit; "
+    "there is no spread to expect"
+)
 
 
 def _chunks(options: Options, labels: Sequence[str], size: int, workers: int) -> list[Chunks]:

@@ -12,6 +12,7 @@ from pytest_reprotest.changes import Change
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.gates import gate_in, gate_out
 from pytest_reprotest.metrics import Fractions
+from pytest_reprotest.proof import Proof
 from pytest_reprotest.statistics import UNKNOWN, Estimate, Summary
 from pytest_reprotest.statistics.gate import Gate
 from pytest_reprotest.stored import (
@@ -60,6 +61,8 @@ class RegularizerResult:
         The runs held against those of a bank, where they were.
     changes : tuple of Change
         What became of each measure since a stored result, where one was held against it.
+    proof : Proof or None
+        The runs held against each other to the last bit, where determinism was to be proven.
     """
 
     regularizer: str
@@ -74,6 +77,7 @@ class RegularizerResult:
     study_p_value: float | None = None
     gate: Gate | None = None
     changes: tuple[Change, ...] = ()
+    proof: Proof | None = None
 
     @property
     def n_runs(self) -> int:
@@ -82,8 +86,8 @@ class RegularizerResult:
 
     @property
     def questioned(self) -> bool:
-        """Whether anything was held against it: a threshold, a bank or a stored result."""
-        return bool(self.limits or self.gate or self.changes)
+        """Whether anything was held against it: a threshold, a bank, a stored result or its own repetition."""
+        return bool(self.limits or self.gate or self.changes or self.proof)
 
     @property
     def score(self) -> Estimate:
@@ -177,6 +181,8 @@ class RegularizerResult:
             stored["gate"] = gate_out(self.gate)
         if self.changes:
             stored["changes"] = [change.to_dict() for change in self.changes]
+        if self.proof is not None:
+            stored["proof"] = self.proof.to_dict()
         return stored
 
     @classmethod
@@ -220,6 +226,7 @@ class RegularizerResult:
             number_in(stored["study_p_value"]) if "study_p_value" in stored else None,
             gate_in(entry(stored, "gate", dict)) if "gate" in stored else None,
             tuple(map(Change.from_dict, entry({"changes": [], **stored}, "changes", list))),
+            Proof.from_dict(entry(stored, "proof", dict)) if "proof" in stored else None,
         )
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_reprotest._audit import run_audit
 from pytest_reprotest.api import as_trainer
+from pytest_reprotest.bank import ONE_SEED
 from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestError
 from pytest_reprotest.execution.choice import open_executor
 from pytest_reprotest.forecast import Forecast
 from pytest_reprotest.interfaces import Executor
 from pytest_reprotest.joined import ASKED_BASELINE, group
 from pytest_reprotest.planner import plan_audit
-from pytest_reprotest.references import NOTHING, Reference
+from pytest_reprotest.references import NOTHING, Reference, Unheld
 from pytest_reprotest.report.progress import progress_of, teller_of
 from pytest_reprotest.report.terminal import explain
 from pytest_reprotest.result import AuditResult
@@ -36,8 +37,8 @@ TAKEN = (
     "rename it"
 )
 
-Executors = dict[tuple[Any, str], Executor]
-"""The session's open executors, by workers and device."""
+Executors = dict[tuple[Any, str, bool], Executor]
+"""The session's open executors, by workers, device and whether each run has a process of its own."""
 
 
 class Breach(ReprotestError):  # noqa: N818 - an outcome, not a fault
@@ -160,6 +161,8 @@ class Retraining:
 
     def _reference(self) -> Reference:
         shelf = self._session.shelf
+        if shelf is not None and self._options.deterministic:
+            return Unheld(f"is held against nothing in {shelf.told}: {ONE_SEED}")
         return NOTHING if shelf is None else shelf.of(self._name())
 
     def _name(self) -> str:
@@ -181,9 +184,10 @@ class Retraining:
         return tell
 
     def _executor(self) -> Executor:
-        place = (self._options.workers, self._options.device)
+        options = self._options
+        place = (options.workers, options.device, options.deterministic)
         if place not in self._executors:
-            self._executors[place] = open_executor(self._options)
+            self._executors[place] = open_executor(options)
         return self._executors[place]
 
 

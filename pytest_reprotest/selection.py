@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from pytest_reprotest.errors import OptionError, did_you_mean
 from pytest_reprotest.interfaces import Regularizer
-from pytest_reprotest.options import COMMAND_LINE, Options, spelled
+from pytest_reprotest.options import Options
+from pytest_reprotest.origins import COMMAND_LINE, spelled
 from pytest_reprotest.plan import baseline_among
 from pytest_reprotest.registry import Registry
 

@@ -128,7 +128,7 @@ def planning_of(config: Any) -> Planning | None:
             value = getattr(config.option, f"repro_{option}")
             if value is not None:
                 from pytest_reprotest.errors import OptionError
-                from pytest_reprotest.options import COMMAND_LINE, spelled
+                from pytest_reprotest.origins import COMMAND_LINE, spelled
 
                 told = spelled(COMMAND_LINE, option, value)
                 raise OptionError(f"{told} is for a plan; add --repro-plan, or leave it out")
@@ -141,7 +141,7 @@ def planning_of(config: Any) -> Planning | None:
 
 def _half_width(config: Any) -> float:
     from pytest_reprotest.errors import OptionError
-    from pytest_reprotest.options import COMMAND_LINE, INI, spelled
+    from pytest_reprotest.origins import COMMAND_LINE, INI, spelled
     from pytest_reprotest.readers import HALF_WIDTH, read_half_width
 
     command_line, ini = config.option.repro_half_width, config.getini("repro_half_width")
@@ -169,7 +169,8 @@ def rerun_command(config: Any, nodeid: str, options: Options) -> str:
 
     command_line, _ = given(config)
     references = _references(config)
-    key = "bank_runs" if "bank" in references else "runs"
+    gated = "bank" in references and not options.deterministic
+    key = "bank_runs" if gated else "runs"
     wanted = {**command_line, **references, key: getattr(options, key), "seed": options.seed}
     wanted.pop("regularizers", None)
     return f"pytest {shlex.quote(nodeid)} {_command_line(wanted)}"
@@ -182,6 +183,13 @@ def _references(config: Any) -> dict[str, str]:
 def _command_line(wanted: Mapping[str, Any]) -> str:
     import shlex
 
-    from pytest_reprotest.options import COMMAND_LINE, spelled
+    from pytest_reprotest.origins import COMMAND_LINE, spelled
+    from pytest_reprotest.readers import read_switch
 
-    return shlex.join(spelled(COMMAND_LINE, key, value) for key, value in wanted.items())
+    switches = [
+        flag.key for flag in FLAGS if flag.metavar is None
+    ]  # an ini file has a text for them
+    shown = {key: read_switch(value) if key in switches else value for key, value in wanted.items()}
+    return shlex.join(
+        spelled(COMMAND_LINE, key, value) for key, value in shown.items() if value is not False
+    )

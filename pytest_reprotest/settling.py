@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_reprotest.errors import RegularizerRefused
 from pytest_reprotest.interfaces import Placement, Trainer
@@ -49,11 +49,15 @@ def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
     from pytest_reprotest.training.device import resolve_devices
 
     check_task(options.bounds, trainer.task.title, trainer.task.thresholds)
-    asked = Placement(resolve_devices(options.device)[0], options.engine)
+    device = resolve_devices(options.device)[0]
+    asked = Placement(device, options.engine, deterministic=options.deterministic)
     chosen = select(options, registry)
     prepared = trainer.prepare(tuple(chosen.regularizers.values()), asked, options.runs)
     refusals = prepared.refusals
     if refusals and not chosen.lenient:
         raise RegularizerRefused("; ".join(refusals.values()))
     labels = tuple(label for label in chosen.regularizers if label not in refusals)
-    return Settled(chosen, labels, refusals, prepared.placement, prepared.notes)
+    placement = prepared.placement
+    if options.deterministic:  # whatever a trainer makes of it: never stacked, each run by itself
+        placement = replace(placement, engine="sequential", chunk=1, deterministic=True)
+    return Settled(chosen, labels, refusals, placement, prepared.notes)

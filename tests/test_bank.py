@@ -240,3 +240,15 @@ def test_old_banks_know_less_and_are_still_read():
     old = {key: value for key, value in SETTINGS.items() if key != "machine"}
     assert checked(reference=audited(settings={**old, "training": training})) == ()
     assert checked(reference=audited(settings={})) == ()
+
+
+def test_runs_of_one_seed_are_no_bank(tmp_path):
+    proof = audited("test_proof", {**SETTINGS, "deterministic": True})
+    told = (
+        "test_proof: did not go into the bank: its runs are of one seed, which say nothing of how much others "
+        "differ"
+    )
+    assert told in save_bank(tmp_path / "bank.json", [proof, audited()])
+    assert load_bank(tmp_path / "bank.json").names == ("test_a",)
+    with pytest.raises(DataError, match=r"no bank was written to .*: test_proof: did not go"):
+        save_bank(tmp_path / "bank.json", [proof])

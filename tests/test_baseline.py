@@ -10,6 +10,7 @@ from simulation import make_population
 from pytest_reprotest.api import audit_predictions
 from pytest_reprotest.baseline import compare_results
 from pytest_reprotest.errors import DataError, OptionError
+from pytest_reprotest.proof import Proof
 from pytest_reprotest.thresholds import DEFAULT_TOLERANCES
 from pytest_reprotest.verdict import broken
 
@@ -372,3 +373,35 @@ def test_a_comparison_is_json():
     assert stored["uncompared"] == {"adam": "can't be trusted in the old result: run 0 failed"}
     assert stored["differences"] == [{"key": "vary", "old": ["init"], "new": []}]
     assert len(stored["warnings"]) == 1
+
+
+# --- proofs of determinism ----------------------------------------------------------------------
+
+
+HELD = Proof(())
+
+
+def proven(proof=HELD, name="test_a"):
+    result = audited(none=np.tile(TRUTH, (3, 1)), name=name)
+    found = replace(result["none"], proof=proof)
+    if proof.differences:
+        found = replace(found, verdict=broken(*proof.differences))
+    return replace(result, by_regularizer={"none": found})
+
+
+def test_two_proofs_are_the_same_and_one_that_no_longer_holds_is_worse():
+    assert compare_results(proven(), proven()).status == "same"
+    compared = compare_results(proven(Proof((), ("losses differ",))), proven())
+    assert compared.status == "worse"
+    assert compared.breaches("none") == ("can't be trusted, and could before: losses differ",)
+
+
+def test_runs_of_one_seed_are_not_compared_with_runs_of_several():
+    both = {"none": runs(2), "dropout": runs(2)}
+    new = audited(**both)
+    found = {**new.by_regularizer, "none": replace(new["none"], proof=Proof(()))}
+    compared = compare_results(replace(new, by_regularizer=found), audited(**both))
+    assert list(compared.by_regularizer) == ["dropout"]
+    assert compared.uncompared == {
+        "none": "is a proof of determinism in the new result only: runs of one seed say nothing of others"
+    }

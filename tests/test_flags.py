@@ -26,6 +26,7 @@ def test_no_option_is_listed_twice():
         "device",
         "max_prediction_difference",
         "min_effective_accuracy",
+        "deterministic",
         "report_only",
         "json",
         "half_width",
@@ -49,5 +50,10 @@ def test_every_option_says_what_it_does(flag):
 
 
 def test_every_switch_is_one_of_the_audit_or_of_the_session():
-    assert {flag.key for flag in FLAGS if flag.metavar is None} <= {"report_only", "list", "plan"}
-    assert "report_only" in READERS
+    assert {flag.key for flag in FLAGS if flag.metavar is None} <= {
+        "deterministic",
+        "report_only",
+        "list",
+        "plan",
+    }
+    assert {"deterministic", "report_only"} <= set(READERS)

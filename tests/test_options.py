@@ -3,7 +3,8 @@ import pytest
 
 from pytest_reprotest import options, readers
 from pytest_reprotest.errors import OptionError
-from pytest_reprotest.options import CALL, COMMAND_LINE, INI, MARKER, resolve
+from pytest_reprotest.options import resolve
+from pytest_reprotest.origins import CALL, COMMAND_LINE, INI, MARKER, spelled
 from pytest_reprotest.regularizers import by_hand, weight_decay
 from pytest_reprotest.seeds import SOURCES
 from pytest_reprotest.statistics import CONFIDENCE
@@ -44,6 +45,7 @@ from pytest_reprotest.statistics.sequential import Decision
         ("max_runs", "20", 20),
         ("on_inconclusive", "skip", "skip"),
         ("compat", "study", "study"),
+        ("deterministic", "yes", True),
     ],
 )
 def test_values_are_read(key, value, read):
@@ -91,6 +93,7 @@ def test_values_are_read(key, value, read):
         ("max_runs", "many", "got 'many'; expected an integer"),
         ("on_inconclusive", "ignore", "got 'ignore'; expected fail, pass, skip."),
         ("compat", "paper", "got 'paper'; expected study."),
+        ("deterministic", "maybe", "got 'maybe'; expected true or false"),
     ],
 )
 def test_impossible_values_are_refused_as_the_user_wrote_them(key, value, message):
@@ -116,7 +119,7 @@ def test_a_refusal_begins_with_the_option_as_it_is_spelled_there(origin, start):
 
 
 def test_a_switch_is_spelled_without_a_value():
-    assert options.spelled(COMMAND_LINE, "report_only", True) == "--repro-report-only"
+    assert spelled(COMMAND_LINE, "report_only", True) == "--repro-report-only"
 
 
 @pytest.mark.parametrize(
@@ -344,3 +347,71 @@ def test_runs_are_added_only_where_several_looks_are_planned():
     assert resolve(marker={**sure, "max_runs": 20}).adaptive
     assert not resolve(marker={**sure, "max_runs": 5}).adaptive
     assert not resolve(marker={"runs": 5}, ini={"max_runs": "20"}).adaptive
+
+
+# --- a proof of determinism ---------------------------------------------------------------------
+
+
+def test_a_proof_varies_nothing_and_stacks_nothing():
+    found = resolve({"deterministic": True})
+    assert (found.vary, found.engine, found.runs) == ((), "sequential", 5)
+    assert found.origin("vary") == found.origin("engine") == COMMAND_LINE
+    assert not resolve().deterministic
+
+
+@pytest.mark.parametrize("origin", [INI, MARKER, CALL, COMMAND_LINE])
+def test_what_a_proof_takes_may_be_said_beside_it(origin):
+    given = {"deterministic": True, "vary": "none", "engine": "sequential"}
+    assert resolve(**{origin.replace(" ", "_"): given}).vary == ()
+    assert resolve(**{origin.replace(" ", "_"): {**given, "engine": "auto"}}).engine == "sequential"
+
+
+def test_what_a_farther_source_says_is_set_aside():
+    found = resolve({"deterministic": True}, {"vary": "init", "engine": "stacked"})
+    assert (found.vary, found.engine) == ((), "sequential")
+    found = resolve(marker={"deterministic": True}, ini={"vary": "init", "engine": "stacked"})
+    assert (found.vary, found.engine) == ((), "sequential")
+
+
+def test_a_marker_takes_an_ini_file_s_proof_back():
+    found = resolve(marker={"deterministic": False, "vary": "init"}, ini={"deterministic": "true"})
+    assert (found.deterministic, found.vary, found.engine) == (False, ("init",), "auto")
+
+
+VARIES = (
+    "a proof of determinism trains one seed again, so nothing may vary; leave one of the two out"
+)
+STACKS = (
+    "a proof of determinism trains each run by itself, never in a stack; leave one of the two out"
+)
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (
+            {"command_line": {"deterministic": True, "vary": "noise,init"}},
+            f"--repro-vary=init,noise and --repro-deterministic: {VARIES}",
+        ),
+        (
+            {"marker": {"deterministic": True, "vary": ["init"]}},
+            f"reproducibility(vary=('init',)) and reproducibility(deterministic=True): {VARIES}",
+        ),
+        (
+            {"command_line": {"vary": "all"}, "marker": {"deterministic": True}},
+            f"--repro-vary=init,data_order,noise and reproducibility(deterministic=True): {VARIES}",
+        ),
+        (
+            {"command_line": {"engine": "stacked"}, "ini": {"deterministic": "true"}},
+            f"--repro-engine=stacked and ini option repro_deterministic = True: {STACKS}",
+        ),
+        (
+            {"call": {"deterministic": True, "engine": "stacked"}},
+            f"engine='stacked' and deterministic=True: {STACKS}",
+        ),
+    ],
+)
+def test_what_contradicts_a_proof_is_refused(sources, message):
+    with pytest.raises(OptionError) as refusal:
+        resolve(**sources)
+    assert str(refusal.value) == message

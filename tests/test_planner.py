@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
+from pytest_reprotest import audit_predictions
 from pytest_reprotest.interfaces import Placement, Prepared, Trainer
 from pytest_reprotest.options import Options, resolve
+from pytest_reprotest.pilots import pilots_in
 from pytest_reprotest.planner import plan_audit
 from pytest_reprotest.registry import Registry
+from pytest_reprotest.results_file import ResultsFile
 from pytest_reprotest.statistics.planning import half_width, typical_sigma
 
 
@@ -117,3 +122,30 @@ def test_items_beside_are_told_of_in_place_of_the_own():
     ).notes
     assert told.endswith("the smallest p-value is 0.1, and the level is 0.05; 5 runs can")
     assert plan(Slow(seconds=lambda label: 1.0), options, beside=()).notes == ("prepared",)
+
+
+def test_a_proof_is_timed_run_by_run_and_expects_no_interval():
+    trainer = Slow(chunk=5)
+    options = resolve({"deterministic": True, "max_prediction_difference": "0.1"})
+    found = plan(trainer, options)
+    assert trainer.asked == [("none", 1)]
+    assert found.proof
+    assert [each.widths for each in found.expected] == [{}]
+    assert found.notes == (
+        "prepared",
+        "a proof of determinism: runs of one seed, each in a process of its own, have to agree to the last "
+        "bit; there is no spread to expect",
+    )
+    assert type(found).from_dict(found.to_dict()) == found
+
+
+def test_a_pilot_of_one_seed_is_left_out():
+    truth = [0, 1, 1, 0]
+    pilot = audit_predictions({"none": [truth] * 4}, truth, name="test_a")
+    pilot = replace(pilot, settings={**pilot.settings, "deterministic": True})
+    file = ResultsFile("pilot.json", "results", True, {"test_a": pilot.to_dict()})
+    found = pilots_in(file, "test_a", ["none"], pilot.y_true, {})
+    assert found.by_metric == {}
+    assert found.notes == (
+        "the pilot test_a is left out: its runs are of one seed, which say nothing of how much others differ",
+    )

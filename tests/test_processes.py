@@ -111,6 +111,32 @@ def test_a_run_that_raises_in_a_worker_names_the_run(executor):
     assert reason.startswith("run 1 of 'none' (--repro-seed=0) failed: ValueError: planted")
 
 
+def test_fresh_workers_train_one_chunk_each_with_their_environment(tmp_path):
+    def train_fn(run):
+        told = f"{os.getpid()} {os.environ['PYTHONHASHSEED']}"
+        (tmp_path / str(run.index)).write_text(told)
+        return TARGETS
+
+    made = ProcessExecutor(2, environment={"PYTHONHASHSEED": "7"}, fresh=True)
+    result = audit_on(made, FunctionTrainer(train_fn, y_true=TARGETS), runs=3)
+    assert result["none"].n_runs == 3
+    told = [path.read_text().split() for path in tmp_path.iterdir()]
+    assert len({process for process, _ in told}) == 3
+    assert {seed for _, seed in told} == {"7"}
+    assert made._workers == []
+    made.close()
+
+
+def test_a_failure_of_the_only_worker_ends_the_audit():
+    def train_fn(run):
+        raise ValueError("planted")
+
+    made = ProcessExecutor(1, fresh=True)
+    result = audit_on(made, FunctionTrainer(train_fn, y_true=TARGETS), runs=3)
+    assert "planted" in result["none"].verdict.reasons[0]
+    made.close()
+
+
 def test_a_worker_that_dies_is_reported_and_its_chunk_trained_again(tmp_path):
     marker = tmp_path / "died"
 

@@ -8,9 +8,9 @@ from pytest_reprotest._audit import run_audit
 from pytest_reprotest.bank import save_bank
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.options import resolve
-from pytest_reprotest.references import NOTHING
+from pytest_reprotest.references import NOTHING, Unheld
 from pytest_reprotest.references.of_bank import BankRuns
-from pytest_reprotest.references.of_result import NotStored, StoredAudit
+from pytest_reprotest.references.of_result import StoredAudit
 from pytest_reprotest.references.shelf import open_bank, open_results
 from pytest_reprotest.registry import Registry
 
@@ -234,7 +234,7 @@ def path(tmp_path):
 def test_a_shelf_has_a_reference_for_each_test(path):
     assert isinstance(open_bank(path, "bank.json").of("test_3"), BankRuns)
     assert isinstance(open_results(path, "bank.json").of("test_3"), StoredAudit)
-    assert isinstance(open_results(path, "bank.json").of("test_a"), NotStored)
+    assert isinstance(open_results(path, "bank.json").of("test_a"), Unheld)
 
 
 def test_a_bank_names_what_it_holds_and_no_end_of_it(path):

@@ -7,6 +7,8 @@ import pytest
 
 from pytest_reprotest import audit_predictions
 from pytest_reprotest.baseline import compare_results
+from pytest_reprotest.digests import Digests
+from pytest_reprotest.proof import Proof
 from pytest_reprotest.report.held import what_failed
 from pytest_reprotest.report.rows import Audited
 from pytest_reprotest.report.terminal import explain, render
@@ -134,3 +136,50 @@ def test_changes_are_sentences_and_those_within_bounds_at_v():
     assert "prediction_difference went" not in said
     verbose = " ".join(" ".join(texts(result, verbosity=1)).split())
     assert "none: against base.json: prediction_difference went from 0.0000 to 0.0000" in verbose
+
+
+# --- proofs of determinism ----------------------------------------------------------------------
+
+
+def proven(**proofs):
+    """An audit of two runs of one seed under each label."""
+    runs = np.tile(TRUTH, (2, 1))
+    result = audit_predictions(dict.fromkeys(proofs, runs), TRUTH, name=NAME)
+    found = {
+        label: replace(
+            result[label],
+            proof=proof,
+            verdict=broken(*proof.differences) if proof.differences else Verdict("pass"),
+        )
+        for label, proof in proofs.items()
+    }
+    return replace(result, by_regularizer=found, comparisons={})
+
+
+AGREE = Proof(tuple(Digests(process, "a", "b", {}, {}, {}) for process in (1, 2)))
+DIFFER = replace(
+    AGREE, differences=("losses differ from epoch 1 of 2 on: 0.5 in run 0, 0.6 in run 1",)
+)
+
+
+def test_a_proof_is_a_pass_and_a_sentence():
+    lines = texts(proven(none=AGREE), width=200)
+    assert any(line.split()[-1] == "pass" for line in lines)
+    assert lines[-1] == (
+        f"{NAME}: none: 2 runs of one seed agree to the last bit in weights, buffers, losses and predictions, "
+        "trained in 2 processes"
+    )
+    assert not any("agree to the last bit" in line for line in texts(proven(none=DIFFER)))
+
+
+def test_the_message_says_that_one_seed_gives_other_bits():
+    result = proven(none=DIFFER, adam=AGREE)
+    assert not result.passed
+    message = explain(replace(result, report_only=True), "pytest")
+    assert message.startswith(
+        "reproducibility: 1 of 2 regularizers do not give the same bits when one seed is trained again\n"
+        "  none (2 runs): losses differ from epoch 1 of 2 on: 0.5 in run 0, 0.6 in run 1"
+    )
+    other = replace(result["adam"], proof=None, verdict=broken("no"))
+    both = replace(result, by_regularizer={**result.by_regularizer, "adam": other})
+    assert "2 of 2 regularizers cannot be trusted or do not give the same bits" in explain(both, "")

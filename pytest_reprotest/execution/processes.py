@@ -60,13 +60,13 @@ class _Chunk:
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, added: Mapping[str, str]) -> None:
         self.device = device
         self.chunk: _Chunk | None = None
         self.returned: set[int] = set()
         ours, theirs = Pipe()
         self.pipe: Connection[Any, Any] = ours
-        environment = {**os.environ, **_ONE_THREAD}
+        environment = {**os.environ, **_ONE_THREAD, **added}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest_reprotest.execution.worker", str(theirs.fileno())],
@@ -98,6 +98,10 @@ class ProcessExecutor(Executor):
         Processes.
     devices : sequence of str, optional
         The workers' devices, in turn; default the placement's.
+    environment : mapping, optional
+        Variables that are set for the workers.
+    fresh : bool
+        Each chunk is trained in a process of its own.
 
     Raises
     ------
@@ -105,11 +109,25 @@ class ProcessExecutor(Executor):
         On systems that cannot hand a pipe to a process (Windows).
     """
 
-    def __init__(self, workers: int, devices: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        workers: int,
+        devices: Sequence[str] = (),
+        *,
+        environment: Mapping[str, str] | None = None,
+        fresh: bool = False,
+    ) -> None:
         if os.name != "posix":
-            raise OptionError("--repro-workers needs a POSIX system; use --repro-workers=1 here")
+            raise OptionError(
+                "--repro-deterministic trains each run in a process of its own, which needs a POSIX system; "
+                "leave it out here"
+                if fresh
+                else "--repro-workers needs a POSIX system; use --repro-workers=1 here"
+            )
         self.n_workers = workers
         self._devices = tuple(devices)
+        self._environment = dict(environment or {})
+        self._fresh = fresh
         self._workers: list[_Worker] = []
         self._shipping: tuple[tempfile.TemporaryDirectory[str], Hold] | None = None
 
@@ -121,7 +139,8 @@ class ProcessExecutor(Executor):
         placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every chunk; outcomes come as they are ready."""
-        waiting = deque(_Chunk(runs) for runs in plan.chunks(placement.chunk, self.n_workers))
+        shared_by = 1 if self._fresh else self.n_workers  # a share may be larger than a chunk
+        waiting = deque(_Chunk(runs) for runs in plan.chunks(placement.chunk, shared_by))
         callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
         shipped = self._hold().ship((trainer, dict(regularizers)), callables)
         try:
@@ -147,10 +166,8 @@ class ProcessExecutor(Executor):
         while waiting or any(worker.chunk for worker in self._workers):
             self._start(min(self.n_workers, len(waiting)), placement)
             for worker in self._workers:
-                while waiting and worker.chunk is None:
-                    chunk = waiting.popleft()
-                    if chunk.label not in failed:
-                        worker.give(chunk, shipped, placement)
+                if waiting and worker.chunk is None:
+                    worker.give(waiting.popleft(), shipped, placement)
             busy = {worker.pipe: worker for worker in self._workers if worker.chunk}
             for pipe in wait(list(busy)):
                 worker = busy[pipe]  # type: ignore[index]
@@ -158,6 +175,8 @@ class ProcessExecutor(Executor):
                     if outcome.failure is not None:
                         failed.add(outcome.run.regularizer)
                     yield outcome
+            for chunk in [chunk for chunk in waiting if chunk.label in failed]:
+                waiting.remove(chunk)  # here, so that there is always something to wait for
 
     def _received(self, worker: _Worker, waiting: deque[_Chunk]) -> Iterator[RunOutcome]:
         """What a worker sent, or what became of it."""
@@ -170,6 +189,9 @@ class ProcessExecutor(Executor):
             return
         if outcome is None:
             worker.chunk = None
+            if self._fresh:
+                self._workers.remove(worker)
+                worker.end()
         elif outcome.run.index not in worker.returned:
             worker.returned.add(outcome.run.index)
             yield outcome if chunk.note is None else replace(outcome, note=chunk.note)
@@ -200,8 +222,13 @@ class ProcessExecutor(Executor):
         devices = self._devices or (placement.device,)
         idle = sum(worker.chunk is None for worker in self._workers)
         while idle < wanted and len(self._workers) < self.n_workers:
-            self._workers.append(_Worker(devices[len(self._workers) % len(devices)]))
+            self._workers.append(self._worker(devices))
             idle += 1
+
+    def _worker(self, devices: Sequence[str]) -> _Worker:
+        """A worker on the device that has the fewest."""
+        busy = [worker.device for worker in self._workers]
+        return _Worker(min(devices, key=busy.count), self._environment)
 
     def close(self) -> None:
         """End all workers at once, and remove the data they shared."""

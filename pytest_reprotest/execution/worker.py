@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,12 @@ def main(descriptor: int) -> None:
                 loaded = loaded or Loaded()
                 current = (path, loaded.load(Path(path)))
             trainer, regularizers = current[1]
-            for outcome in trainer.train(runs, regularizers[runs[0].regularizer], placement):
+            train = trainer.train
+            if placement.deterministic:
+                from pytest_reprotest.training.proving import train_to_prove
+
+                train = partial(train_to_prove, trainer)
+            for outcome in train(runs, regularizers[runs[0].regularizer], placement):
                 pipe.send(outcome)
         except Exception as error:
             from pytest_reprotest.interfaces import RunOutcome

@@ -132,20 +132,3 @@ class StoredAudit(Reference):
                 "results in its place (--repro-json)"
             )
         return tuple(notes)
-
-
-class NotStored(Reference):
-    """A stored result has no audit of the test: it may be new."""
-
-    def __init__(self, path: str, hint: str = "") -> None:
-        self._told = f"is not in {path}, so it was held against nothing.{hint}"
-
-    def check(
-        self, task: Task, y_true: Array, settings: Mapping[str, Any], labels: Sequence[str]
-    ) -> tuple[str, ...]:
-        """Say so."""
-        return (self._told,)
-
-    def hold(self, result: AuditResult, options: Options) -> AuditResult:
-        """The result as it is."""
-        return result

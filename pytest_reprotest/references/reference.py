@@ -66,4 +66,23 @@ class Nothing(Reference):
         return result
 
 
+class Unheld(Nothing):
+    """A reference that an audit can't be held against, which is said.
+
+    Parameters
+    ----------
+    told : str
+        The sentence.
+    """
+
+    def __init__(self, told: str) -> None:
+        self._told = told
+
+    def check(
+        self, task: Task, y_true: Array, settings: Mapping[str, Any], labels: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Say so."""
+        return (self._told,)
+
+
 NOTHING = Nothing()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_reprotest.bank import load_bank
+from pytest_reprotest.bank import ONE_SEED, load_bank
 from pytest_reprotest.errors import DataError, did_you_mean
 from pytest_reprotest.references.of_bank import BankRuns
-from pytest_reprotest.references.of_result import NotStored, StoredAudit
-from pytest_reprotest.references.reference import Reference
+from pytest_reprotest.references.of_result import StoredAudit
+from pytest_reprotest.references.reference import Reference, Unheld
 from pytest_reprotest.result import stored_audit
 from pytest_reprotest.results_file import ResultsFile, read_results
 
@@ -53,10 +53,12 @@ class Shelf:
         """
         if name in self.file.audits:
             found = stored_audit(self.file, name)
+            if "deterministic" in found.settings:
+                return Unheld(f"is held against nothing in {self.told}: there {ONE_SEED}")
             return BankRuns(found) if self.gates else StoredAudit(found, self.told)
         hint = did_you_mean(name, self.file.audits)
         if not self.gates:
-            return NotStored(self.told, hint)
+            return Unheld(f"is not in {self.told}, so it was held against nothing.{hint}")
         names = [repr(known) for known in self.file.audits]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         broken_off = "" if self.file.complete else ", of a session that was interrupted"

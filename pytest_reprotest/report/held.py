@@ -1,4 +1,4 @@
-"""What the summary says of audits that are held against a bank or a stored result."""
+"""What the summary says of audits that are held against a bank, a stored result or their own repetition."""
 
 from __future__ import annotations
 
@@ -93,9 +93,11 @@ def layouts_of(shown: Sequence[Row]) -> Sequence[Layout | GateLayout]:
 
 
 def sentences(result: AuditResult, verbosity: int) -> Iterator[str]:
-    """What came of the gate and of each change, by regularizer; at -v also what is as it should be."""
+    """What came of the gate, of each change and of a proof; at -v also what is as it should be."""
     path = result.settings.get("compared_with", "the stored result")
     for label, found in result.by_regularizer.items():
+        if found.proof is not None and not found.proof.differences:
+            yield f"{label}: {found.proof}"
         if found.gate is not None and (found.gate.failed or verbosity >= 1):
             yield f"{label}: {found.gate}"
         for change in found.changes:
@@ -104,7 +106,11 @@ def sentences(result: AuditResult, verbosity: int) -> Iterator[str]:
 
 
 def what_failed(failed: Sequence[RegularizerResult]) -> str | None:
-    """Why regularizers fail that a reference speaks against; None where none does."""
+    """Why regularizers fail that a reference or a proof speaks against; None where none does."""
+    unproven = [found.proof is not None and bool(found.proof.differences) for found in failed]
+    if any(unproven):
+        told = "do not give the same bits when one seed is trained again"
+        return told if all(unproven) else f"cannot be trusted or {told}"
     gates = [found.gate is not None and found.gate.failed for found in failed]
     if any(gates):
         told = "disagree with the bank more than it does with itself"

@@ -130,7 +130,7 @@ def _cells(row: _Row, layout: _Layout, name_width: int | None) -> list[Cell]:
         names,
         [spanned(str(looks[0]), str(looks[-1]))],
         ["?" if expected.seconds is None else told_span(expected.seconds)],
-        [_figure(expected.widths.get(_PD), "no pilot")],
+        [_figure(expected.widths.get(_PD), "-" if row.forecast.proof else "no pilot")],
         *([[_figure(expected.widths.get(_ETA))]] if layout.effective else []),
         [_needed(row.widths)],
         *([[row.source]] if layout.source else []),
@@ -212,7 +212,8 @@ def _remarks(forecasts: Sequence[Forecast], shown: Sequence[_Row]) -> list[str]:
         for label, reason in forecast.refusals.items():
             told.append(f"{test}: {label} does not fit: {reason}")
         told.extend(f"{test}: {note}" for note in forecast.notes)
-    if any(row.expected is not None and _PD not in row.expected.widths for row in shown):
+    asked = [row.expected for row in shown if not row.forecast.proof]
+    if any(expected is not None and _PD not in expected.widths for expected in asked):
         told.append(_NO_PILOT)
     return list(dict.fromkeys(told))
 

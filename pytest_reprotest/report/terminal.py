@@ -30,7 +30,7 @@ _MARKED = (
 )
 _NARROWEST_NAME = 20
 _CLASSES = 3  # shown at -v; the file has all
-_SETTINGS = ("runs", "seed", "vary", "device", "engine", "decision", "confidence")
+_SETTINGS = ("runs", "seed", "vary", "device", "engine", "decision", "confidence", "deterministic")
 
 
 @dataclass(frozen=True)
@@ -252,9 +252,11 @@ def _settings(result: AuditResult) -> Iterator[str]:
 
 
 def _what_failed(failed: Sequence[RegularizerResult]) -> str:
-    if any(found.verdict.broken for found in failed):
+    told = what_failed(failed)
+    unproven = any(found.proof is not None and found.proof.differences for found in failed)
+    if any(found.verdict.broken for found in failed) and not unproven:
         return "cannot be trusted or breach a threshold"
-    if (told := what_failed(failed)) is not None:
+    if told is not None:
         return told
     undecided = [found.verdict.status == "inconclusive" for found in failed]
     if all(undecided):

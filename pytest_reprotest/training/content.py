@@ -1,11 +1,13 @@
-"""What data hold, as one short text: two stored audits can then tell whether theirs were the same."""
+"""What tensors hold, as one short text: two stored audits, or two runs, can then tell whether theirs were the same."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 
+from pytest_reprotest.digests import digest
 from pytest_reprotest.training.data import Source, TensorSource
 
 
@@ -21,11 +23,23 @@ def content_hash(source: Source) -> str | None:
     """
     if not isinstance(source, TensorSource):
         return None
-    digest = hashlib.blake2b(digest_size=16)
-    for tensor in (source.inputs, source.targets):
-        if tensor.layout is not torch.strided:
-            return None
-        plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
-        digest.update(f"{plain.dtype} {tuple(plain.shape)} ".encode())
-        digest.update(plain.flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    tensors = (source.inputs, source.targets)
+    if any(tensor.layout is not torch.strided for tensor in tensors):
+        return None
+    return digest(part for tensor in tensors for part in _parts(tensor))
+
+
+def tensor_digest(tensor: torch.Tensor) -> str:
+    """The digest of a tensor's type, shape and bytes, on whatever device it is.
+
+    >>> tensor_digest(torch.zeros(1)) == tensor_digest(-torch.zeros(1))
+    False
+    """
+    dense = tensor.detach()
+    return digest(_parts(dense if dense.layout is torch.strided else dense.to_dense()))
+
+
+def _parts(tensor: torch.Tensor) -> Iterator[Any]:
+    plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
+    yield f"{plain.dtype} {tuple(plain.shape)} ".encode()
+    yield plain.flatten().view(torch.uint8).numpy().data

@@ -20,8 +20,9 @@ from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.tasks import CLASSIFICATION, Array, Classification, Task
 from pytest_reprotest.training.content import content_hash
 from pytest_reprotest.training.data import DatasetSource, Source, TensorSource, as_source
-from pytest_reprotest.training.faults import tell
+from pytest_reprotest.training.faults import in_backward, nondeterministic, tell
 from pytest_reprotest.training.first_step import check_prediction, check_step
+from pytest_reprotest.training.forward_trace import forward_line
 from pytest_reprotest.training.heads import check_alike, head_of
 from pytest_reprotest.training.ladder import Trial, choose
 from pytest_reprotest.training.model import (
@@ -32,6 +33,7 @@ from pytest_reprotest.training.model import (
     same_weights,
     unseeded_start,
 )
+from pytest_reprotest.training.proving import digests_of, state_of
 from pytest_reprotest.training.sequential import train_sequentially
 from pytest_reprotest.training.stacked.engine import train_stack
 from pytest_reprotest.training.state import preserved_state, seed_globals
@@ -163,7 +165,7 @@ class TorchTrainer(Trainer):
             return
         for run in runs:
             with preserved_state(recipe.threads):
-                outcome = self._train_one(run, recipe, regularizer, placement.device)
+                outcome = self._train_one(run, recipe, regularizer, placement)
             yield outcome
 
     def seconds_per_run(
@@ -193,17 +195,39 @@ class TorchTrainer(Trainer):
         return seconds / count
 
     def _train_one(
-        self, run: Run, recipe: Recipe, regularizer: Regularizer, device: str
+        self, run: Run, recipe: Recipe, regularizer: Regularizer, placement: Placement
     ) -> RunOutcome:
-        started = time.perf_counter()
+        started, device = time.perf_counter(), placement.device
+        start: dict[str, str] = {}
         try:
             train, test = self._on(device)
             model = self._model(regularizer, run.seeds, device)
+            if placement.deterministic:
+                start = state_of(model)
             trained = train_sequentially(run, model, recipe, regularizer, train, test, device)
         except Exception as error:
-            return RunOutcome(run, failure=tell(error), seconds=time.perf_counter() - started)
-        seconds = time.perf_counter() - started
-        return RunOutcome(run, trained.labels, trained.losses, seconds, scores=trained.scores)
+            seconds = time.perf_counter() - started
+            return RunOutcome(
+                run, failure=self._told(error, run, recipe, regularizer, device), seconds=seconds
+            )
+        outcome = RunOutcome(run, trained.labels, trained.losses, scores=trained.scores)
+        if placement.deterministic:
+            outcome = replace(outcome, digests=digests_of(outcome, start, model))
+        return replace(outcome, seconds=time.perf_counter() - started)
+
+    def _told(
+        self, error: Exception, run: Run, recipe: Recipe, regularizer: Regularizer, device: str
+    ) -> str:
+        """A run's error; of an operation that raised in backward with the line of its forward."""
+        if nondeterministic(error) is None or not in_backward(error):
+            return tell(error)
+
+        def again() -> None:
+            train, test = self._on(device)
+            model = self._model(regularizer, run.seeds, device)
+            train_sequentially(run, model, recipe, regularizer, train, test, device)
+
+        return tell(error, forward_line(again))
 
     def _train_stacked(
         self, runs: Sequence[Run], recipe: Recipe, regularizer: Regularizer, device: str

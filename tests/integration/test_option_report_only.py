@@ -36,7 +36,10 @@ def test_a_breach_is_reported_and_fails_nothing(project, workers):
 def test_the_ini_file_turns_it_on_or_off(project, value, outcome):
     project.ini(f"repro_report_only = {value}")
     project.write(TEST)
-    project.run("-n0").assert_outcomes(**outcome)
+    result = project.run("-n0")
+    result.assert_outcomes(**outcome)
+    switch = " --repro-report-only" if "passed" in outcome else ""
+    result.stdout.fnmatch_lines([f"reproducibility: --repro-seed=0{switch} (1 audited test)"])
 
 
 def test_the_command_line_may_loosen_a_threshold_with_it(project):

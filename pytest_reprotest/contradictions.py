@@ -1,0 +1,103 @@
+"""Options that say something together: what one implies of others, and what contradicts it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_reprotest.errors import OptionError
+from pytest_reprotest.origins import CALL, COMMAND_LINE, DEFAULT, MARKER, nearer, spelled
+from pytest_reprotest.readers import MIN_RUNS
+
+if TYPE_CHECKING:
+    from pytest_reprotest.options import Options
+
+PROOF_TAKES: dict[str, Any] = {"vary": (), "engine": "sequential"}
+"""What a proof of determinism fixes: runs of one seed, each trained by itself."""
+
+BY_BOUNDS = (
+    "runs are added, and bounds held, where the decision is made with confidence; set "
+    "decision='confidence' (--repro-decision=confidence) too"
+)
+
+
+def check_decision(options: Options) -> None:
+    """Refuse settings of a decision that contradict each other.
+
+    Raises
+    ------
+    OptionError
+    """
+
+    def told(key: str) -> str:
+        return spelled(options.origin(key), key, getattr(options, key))
+
+    if options.decision == "point":
+        for key in ("max_runs", "confidence"):
+            beside = options.origin("decision")
+            set_aside = beside == COMMAND_LINE != options.origin(key)
+            if (
+                options.origin(key) in (MARKER, CALL, beside)
+                and not set_aside
+                and key in options.origins
+            ):
+                raise OptionError(f"{told(key)}: {BY_BOUNDS}")
+        return
+    if options.runs < MIN_RUNS and options.max_runs is None:
+        raise OptionError(
+            f"{told('decision')}: {told('runs')} gives no interval; expected at least {MIN_RUNS} runs"
+        )
+    runs_win = options.origin("runs") == COMMAND_LINE != options.origin("max_runs")
+    if options.max_runs is not None and options.max_runs < options.runs and not runs_win:
+        raise OptionError(
+            f"{told('max_runs')} is below {told('runs')}; expected at least as many. Raise it, or leave "
+            "it out to train a fixed number of runs"
+        )
+    if options.bounds.any("max_accuracy_std"):
+        raise OptionError(
+            f"{told('decision')}: max_accuracy_std has no bound whose error rate is known, so it can't be "
+            "decided with confidence. Leave it out, or decide by the estimate: decision='point'"
+        )
+
+
+def imply(values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Set in place what ``deterministic`` implies; it is asked for by the source that asks for the proof.
+
+    What a farther source says is set aside, as everywhere; what the same or a nearer one says contradicts it.
+
+    Parameters
+    ----------
+    values, origins : dict
+        Option name → its value, and where that came from.
+
+    Raises
+    ------
+    OptionError
+
+    >>> values, origins = {"deterministic": True, "vary": ("init",)}, {"deterministic": MARKER, "vary": "ini"}
+    >>> imply(values, origins)
+    >>> values["vary"], origins["vary"], values["engine"]
+    ((), 'marker', 'sequential')
+    """
+    if not values.get("deterministic"):
+        return
+    asked = origins["deterministic"]
+    told = spelled(asked, "deterministic", True)
+    for key, taken in PROOF_TAKES.items():
+        origin = origins.get(key, DEFAULT)
+        value = values.get(key, taken)
+        if value not in (taken, "auto") and not nearer(asked, origin):
+            raise OptionError(f"{_as_written(origin, key, value)} and {told}: {_REFUSALS[key]}")
+        values[key], origins[key] = taken, asked
+
+
+_REFUSALS = {
+    "vary": "a proof of determinism trains one seed again, so nothing may vary; leave one of the two out",
+    "engine": (
+        "a proof of determinism trains each run by itself, never in a stack; leave one of the two out"
+    ),
+}
+
+
+def _as_written(origin: str, key: str, value: Any) -> str:
+    text = ",".join(value) if origin not in (CALL, MARKER) and key == "vary" else value
+    return spelled(origin, key, text)

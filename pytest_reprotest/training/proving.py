@@ -1,0 +1,66 @@
+"""Runs trained so that their determinism can be proven: every switch is set, and each leaves its digests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from torch import nn
+
+from pytest_reprotest.digests import Digests, of_arrays, of_losses
+from pytest_reprotest.interfaces import Placement, Regularizer, RunOutcome, Trainer
+from pytest_reprotest.plan import Run
+from pytest_reprotest.training.content import tensor_digest
+from pytest_reprotest.training.switches import switched
+
+
+def train_to_prove(
+    trainer: Trainer, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
+) -> Iterator[RunOutcome]:
+    """As ``trainer.train``, with all switches set; what a trainer says nothing of has predictions compared."""
+    outcomes = trainer.train(runs, regularizer, placement)
+    while True:
+        with switched():  # not around the yield: the consumer computes with its own
+            outcome = next(outcomes, None)
+        if outcome is None:
+            return
+        if outcome.labels is not None and outcome.digests is None:
+            predictions = of_arrays(outcome.labels, outcome.scores)
+            outcome = replace(outcome, digests=Digests(os.getpid(), predictions))
+        yield outcome
+
+
+def state_of(model: nn.Module) -> dict[str, str]:
+    """Name of each parameter and buffer → its digest."""
+    return {**_weights(model), **_buffers(model)}
+
+
+def digests_of(outcome: RunOutcome, start: dict[str, str], model: nn.Module) -> Digests:
+    """The digests of a finished run.
+
+    Parameters
+    ----------
+    outcome : RunOutcome
+        With labels and losses.
+    start : dict
+        ``state_of`` the model before its training.
+    model : module
+        After it.
+    """
+    return Digests(
+        os.getpid(),
+        of_arrays(outcome.labels, outcome.scores),
+        of_losses(outcome.losses),
+        start,
+        _weights(model),
+        _buffers(model),
+    )
+
+
+def _weights(model: nn.Module) -> dict[str, str]:
+    return {name: tensor_digest(tensor) for name, tensor in model.named_parameters()}
+
+
+def _buffers(model: nn.Module) -> dict[str, str]:
+    return {name: tensor_digest(tensor) for name, tensor in model.named_buffers()}
