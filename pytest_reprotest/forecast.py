@@ -95,6 +95,8 @@ class Forecast:
         Sentences for the report.
     proof : bool
         Determinism is to be proven, so no intervals are expected.
+    test : str
+        The test of an item, where its regularizers are spread over items; else empty.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Forecast:
     refusals: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     proof: bool = False
+    test: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON primitives."""
@@ -132,6 +135,7 @@ class Forecast:
             refusals=stored["refusals"],
             notes=tuple(stored["notes"]),
             proof=stored["proof"],
+            test=stored["test"],
         )
 
 

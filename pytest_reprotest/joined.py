@@ -32,10 +32,13 @@ ASKED_BASELINE = "baseline"
 """The setting that holds the baseline of a test whose regularizers are spread over items."""
 
 
+TEST = "test"
+"""The setting that holds the test of an item, where its regularizers are spread over items."""
+
+
 def title(result: AuditResult) -> str:
     """The test of an audit, whichever regularizer its item had."""
-    only = result.regularizers
-    return group(result.name, only[0] if len(only) == 1 else "")
+    return str(result.settings.get(TEST, result.name))
 
 
 def compared_across(results: Sequence[AuditResult]) -> list[AuditResult]:

@@ -17,7 +17,7 @@ from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestEr
 from pytest_reprotest.execution.choice import open_executor
 from pytest_reprotest.forecast import Forecast
 from pytest_reprotest.interfaces import Executor
-from pytest_reprotest.joined import ASKED_BASELINE, group
+from pytest_reprotest.joined import ASKED_BASELINE, TEST, group
 from pytest_reprotest.planner import plan_audit
 from pytest_reprotest.references import NOTHING, Reference, Unheld
 from pytest_reprotest.report.progress import progress_of, teller_of
@@ -80,6 +80,7 @@ class Retraining:
         chosen = select(self._options, self._registry)
         self._lenient = chosen.lenient
         self._session: SessionAudits = item.config.pluginmanager.getplugin(SESSION)
+        self._regularizer: str | None = regularizer
         self._beside: tuple[str, ...] | None = None
         self._baseline: str | None = None
         if regularizer is not None:
@@ -112,9 +113,10 @@ class Retraining:
                 beside=self._beside,
                 reference=self._reference(),
             )
-        if self._baseline is not None:
-            settings_told = {**result.settings, ASKED_BASELINE: self._baseline}
-            result = replace(result, settings=settings_told)
+        if self._regularizer is not None:
+            asked = {} if self._baseline is None else {ASKED_BASELINE: self._baseline}
+            own = {TEST: group(self._name(), self._regularizer), **asked}
+            result = replace(result, settings={**result.settings, **own})
         self.results.append(result)
         if not result.passed:
             raise Breach(explain(result, rerun_command(config, nodeid, self._options)))
@@ -141,6 +143,8 @@ class Retraining:
                 wanted=planning.half_width,
                 beside=self._beside if reference.compares else (),
             )
+        if self._regularizer is not None:
+            forecast = replace(forecast, test=group(forecast.name, self._regularizer))
         self.results.append(forecast)
         raise Planned("planned")
 

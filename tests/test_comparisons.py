@@ -8,7 +8,7 @@ import pytest
 from pytest_reprotest.api import audit_predictions
 from pytest_reprotest.comparisons import comparison_in, comparison_out
 from pytest_reprotest.errors import DataError
-from pytest_reprotest.joined import ASKED_BASELINE, compared_across, title
+from pytest_reprotest.joined import ASKED_BASELINE, TEST, compared_across, title
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.statistics import compare_with_baseline
 from pytest_reprotest.statistics.comparison import TwoGroups
@@ -108,8 +108,13 @@ def test_a_result_read_back_has_its_comparisons():
 # --- items of one test --------------------------------------------------------------------------
 
 
+def set_to(result, **settings):
+    return replace(result, settings={**result.settings, **settings})
+
+
 def item(label, predictions, **changes):
-    return audited(f"test_a.py::test_mlp[{label}]", **{label: predictions})
+    found = audited(f"test_a.py::test_mlp[{label}]", **{label: predictions})
+    return set_to(found, **{TEST: "test_a.py::test_mlp"})
 
 
 def test_items_of_one_test_are_compared_as_one_audit():
@@ -131,16 +136,13 @@ def test_without_none_the_first_item_is_the_baseline():
         [],
         [audited("test_a.py::test_other[dropout]", dropout=CALM)],
         [audited("test_a.py::test_mlp[none]", none=OTHER)],
+        [audited("test_a.py::test_mlp[dropout]", dropout=CALM)],
     ],
-    ids=["alone", "another test", "the same regularizer"],
+    ids=["alone", "another test", "the same regularizer", "a parameter that looks like one"],
 )
 def test_items_that_are_not_of_one_audit_are_left_as_they_are(others):
     results = [item("none", SHAKY), *others]
     assert compared_across(results) == results
-
-
-def set_to(result, **settings):
-    return replace(result, settings={**result.settings, **settings})
 
 
 def test_the_baseline_of_items_is_the_one_that_was_asked_for():
@@ -175,6 +177,7 @@ def test_an_item_of_another_test_set_is_told_too():
     other = audit_predictions(
         {"dropout": OTHER}, (TRUTH + 1) % 4, name="test_a.py::test_mlp[dropout]"
     )
+    other = set_to(other, **{TEST: "test_a.py::test_mlp"})
     found = compared_across([item("none", SHAKY), other])
     assert found[1].notes == (
         "not compared with 'none', from which more differs: another test set",

@@ -151,12 +151,17 @@ def test_rows_are_coloured_by_what_became_of_them():
 
 def test_items_of_one_test_make_one_block():
     items = [
-        audited((label,), (wrong,), name=f"{TEST}[{label}]")
+        replace(audited((label,), (wrong,), name=f"{TEST}[{label}]"), settings={"test": TEST})
         for label, wrong in [("none", 0), ("dropout", 1)]
     ]
     found = texts(rendered(*items))
     assert found.count(TEST) == 1
     assert [text.split()[0] for text in found[3:5]] == ["none", "dropout"]
+
+
+def test_a_parameter_that_is_named_like_a_regularizer_stays_in_the_title():
+    found = texts(rendered(audited(("dropout",), (0,), name=f"{TEST}[mlp-dropout]")))
+    assert f"{TEST}[mlp-dropout]" in found
 
 
 def test_an_audit_without_a_name_has_no_title():
@@ -383,7 +388,7 @@ def test_the_settings_of_a_parametrized_test_are_told_once():
     items = [
         replace(
             audited((label,), (0,), name=f"{TEST}[{label}]"),
-            settings={"runs": 3, "engine": "stacked"},
+            settings={"runs": 3, "engine": "stacked", "test": TEST},
         )
         for label in ("none", "dropout")
     ]

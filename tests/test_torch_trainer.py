@@ -62,6 +62,7 @@ def test_it_describes_recipe_and_data_as_json_primitives():
         "schedule": "cosine",
         "max_grad_norm": None,
         "drop_last": False,
+        "ema_decay": None,
         "threads": 1,
         "n_train": 48,
         "n_test": 30,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_reprotest.forecast import Expected, Forecast, Span, Width
-from pytest_reprotest.joined import group
 from pytest_reprotest.readers import HALF_WIDTH
 from pytest_reprotest.report.rows import NEUTRAL
 from pytest_reprotest.report.table import Cell, columns, fold, wrap
@@ -102,8 +101,7 @@ def render_plan(
 
 
 def _title(forecast: Forecast) -> str:
-    labels = [*(each.regularizer for each in forecast.expected), *forecast.refusals]
-    return group(forecast.name, labels[0]) if len(labels) == 1 else forecast.name
+    return forecast.test or forecast.name
 
 
 def _rows(forecast: Forecast) -> list[_Row]:

@@ -1,5 +1,7 @@
 """--repro-regularizers and repro_regularizers."""
 
+import re
+
 import pytest
 
 TEST = """
@@ -83,3 +85,26 @@ def test_a_parametrized_test_gets_an_item_each(project, workers):
     )
     result.assert_outcomes(passed=2)
     assert sorted(project.audits()) == ["test_each[none]", "test_each[weight_decay(0.001)]"]
+
+
+def test_items_are_compared_whatever_else_is_parametrized_and_other_tests_keep_their_names(project):
+    project.write("""
+        @reproducibility(runs=2, regularizers=["none", "dropout"])
+        @pytest.mark.parametrize("net", ["small", "mlp-dropout"])
+        def test_each(retrain, regularizer, net):
+            retrain(FunctionTrainer(shaky, y_true=y_true))
+
+        @reproducibility(runs=2, regularizers="dropout")
+        @pytest.mark.parametrize("net", ["mlp", "mlp-dropout"])
+        def test_one(retrain, net):
+            retrain(FunctionTrainer(shaky, y_true=y_true))
+        """)
+    result = project.run()
+    result.assert_outcomes(passed=6)
+    titles = [line for line in result.outlines if re.fullmatch(r"\S+::\S+", line)]
+    assert [title.partition("::")[2] for title in titles] == [
+        "test_each[small]",
+        "test_each[mlp-dropout]",
+        "test_one[mlp]",
+        "test_one[mlp-dropout]",
+    ]
