@@ -141,8 +141,13 @@ def record(audit: AuditResult) -> Record:
         differing=tuple(differing),
         broken={each.regularizer: _reasons(each) for each in found if each.verdict.broken},
         seconds={each.regularizer: round(each.seconds, 1) for each in found},
-        settings={key: audit.settings[key] for key in KEPT if key in audit.settings},
+        settings=_kept(audit.settings),
     )
+
+
+def _kept(settings: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {**settings, **settings.get("training", {})}
+    return {key: flat[key] for key in KEPT if key in flat}
 
 
 def _bracketed(name: str) -> str:
