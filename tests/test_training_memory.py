@@ -56,6 +56,12 @@ def test_what_the_environment_says_is_left_alone(library, monkeypatch):
     assert library.calls == []
 
 
+def test_what_the_environment_says_of_something_else_changes_nothing(library, monkeypatch):
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    with kept_memory():
+        assert library.calls == KEPT
+
+
 def test_only_what_computes_keeps_memory(library):
     with preserved_state():
         assert library.calls == []

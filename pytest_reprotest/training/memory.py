@@ -15,6 +15,7 @@ from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _KEPT = 1 << 30  # bytes
+_TOLD = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_")
 _USUAL = {_TRIM_THRESHOLD: 1 << 26, _MMAP_THRESHOLD: 1 << 25}
 """Where glibc's own adjustment ends in a process that has freed a large block; earlier ones can't be asked for."""
 
@@ -25,7 +26,7 @@ def kept_memory() -> Iterator[None]:
     the environment already tells it what to keep.
     """
     library = _glibc()
-    if library is None or any(name.startswith("MALLOC_") for name in os.environ):
+    if library is None or any(name in os.environ for name in _TOLD):
         yield
         return
     for parameter in _USUAL:
