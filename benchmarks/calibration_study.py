@@ -38,7 +38,7 @@ TRUE = {
 
 def grid() -> tuple[Cell, ...]:
     """The study's grid without the replicates of depth 2: 90 cells, in which every factor has its place."""
-    return tuple(cell for cell in published_cells() if cell.depth > 2 or not cell.residual)
+    return tuple(cell for cell in published_cells() if not cell.replicate)
 
 
 def _tally(labels: Labels, y_true: Labels) -> Tally:

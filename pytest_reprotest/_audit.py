@@ -58,9 +58,8 @@ def run_audit(
     settled = settle(trainer, options, registry)
     chosen, placement, labels = settled.chosen, settled.placement, list(settled.labels)
     warnings: tuple[str, ...] = ()
-    compares = (
-        reference.compares and not options.deterministic
-    )  # of one seed there is nothing to tell
+    # runs of one seed tell nothing of others
+    compares = reference.compares and not options.deterministic
     if compares:
         warnings = foreseen(options, labels, chosen.baseline, trainer, beside)
     if tell is not None:

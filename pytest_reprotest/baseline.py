@@ -168,9 +168,8 @@ def compare_results(
         elif now.verdict.broken:
             broken[label] = now.verdict.reasons
         elif was.proof is not None and now.proof is not None:
-            by_regularizer[
-                label
-            ] = ()  # proven then and now: nothing else is asked of runs of one seed
+            # proven then and now: nothing else is asked of runs of one seed
+            by_regularizer[label] = ()
         elif was.proof is not None or now.proof is not None:
             uncompared[label] = (
                 f"is a proof of determinism in the {'new' if was.proof is None else 'old'} result only: "

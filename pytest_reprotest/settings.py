@@ -186,9 +186,8 @@ def _command_line(wanted: Mapping[str, Any]) -> str:
     from pytest_reprotest.origins import COMMAND_LINE, spelled
     from pytest_reprotest.readers import read_switch
 
-    switches = [
-        flag.key for flag in FLAGS if flag.metavar is None
-    ]  # an ini file has a text for them
+    # an ini file has a text for them
+    switches = [flag.key for flag in FLAGS if flag.metavar is None]
     shown = {key: read_switch(value) if key in switches else value for key, value in wanted.items()}
     return shlex.join(
         spelled(COMMAND_LINE, key, value) for key, value in shown.items() if value is not False

@@ -1,7 +1,6 @@
 """Figures drawn: paths, what is missing, and what is imported when."""
 
 import builtins
-import os
 import re
 import subprocess
 import sys
@@ -21,7 +20,7 @@ FIGURE = Boxes("T", Axis("PD", "percent"), {"none": [0.1, 0.2]})
 def test_the_suffix_says_what_is_written(tmp_path, name, start):
     save(FIGURE, tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(start)
-    assert os.listdir(tmp_path) == [name]  # noqa: PTH208
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_file_is_replaced_by_the_same_bytes(tmp_path):
@@ -63,7 +62,7 @@ def test_a_disk_that_does_not_take_it_is_told_and_nothing_stays(tmp_path, monkey
     assert str(caught.value) == (
         f"{tmp_path / 'a.svg'} can't be written: No space left on device; write elsewhere"
     )
-    assert os.listdir(tmp_path) == []  # noqa: PTH208
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("draw", [to_plotly, lambda figure: save(figure, "a.png")])
@@ -98,7 +97,7 @@ def test_a_library_that_is_missing_is_named_with_the_command(
         f"drawing this takes {library}, which can't be imported (No module named '{library}'); "
         "install it: pip install 'pytest-reprotest[report]'"
     )
-    assert os.listdir(tmp_path) == []  # noqa: PTH208
+    assert list(tmp_path.iterdir()) == []
 
 
 def imported(program):

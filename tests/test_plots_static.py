@@ -190,8 +190,10 @@ def test_no_text_is_cut_off_or_lies_on_another(figure):
     whole = canvas.bbox
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts(canvas)]
     for text, box in boxes:
-        assert box.x0 >= whole.x0 - 0.5 and box.x1 <= whole.x1 + 0.5, text  # noqa: PT018
-        assert box.y0 >= whole.y0 - 0.5 and box.y1 <= whole.y1 + 0.5, text  # noqa: PT018
+        assert box.x0 >= whole.x0 - 0.5, text
+        assert box.x1 <= whole.x1 + 0.5, text
+        assert box.y0 >= whole.y0 - 0.5, text
+        assert box.y1 <= whole.y1 + 0.5, text
     for number, (text, box) in enumerate(boxes):
         for other_text, other in boxes[:number]:
             over_x = min(box.x1, other.x1) - max(box.x0, other.x0)

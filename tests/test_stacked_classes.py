@@ -1,23 +1,21 @@
 """Nets written as classes: which forwards are read as plain trees, and that they train as they would anyway."""
 
-import copy
 import random
 import warnings
 
 import numpy as np
 import pytest
 import torch
-from test_stacked_engine import BATCH, assert_same_state, batches_of, runs_of, source
+from test_stacked_engine import BATCH, assert_same_state, models_of, runs_of, source, step_both
 from torch import nn
 from torch.nn import functional
 
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.training.model import build_model
-from pytest_reprotest.training.sequential import SequentialTraining
 from pytest_reprotest.training.stacked import manual
 from pytest_reprotest.training.stacked.direct import DirectStack, NotDirect
-from pytest_reprotest.training.stacked.engine import StackTraining, make_stack, train_stack
+from pytest_reprotest.training.stacked.engine import make_stack, train_stack
 from pytest_reprotest.training.stacked.reading import as_tree
 from pytest_reprotest.training.stacked.vmapped import VmappedStack
 from pytest_reprotest.training.state import preserved_state
@@ -146,19 +144,9 @@ def made(factory, indices, regularizer="none", **recipe):
 def trained(factory, stacking=make_stack, steps=6, **settings):
     """Float64 models after some steps of the sequential engine, and a stack after the same steps."""
     runs, found, changed, models = made(factory, range(2), **settings)
-    models = [model.double() for model in models]
-    data, alone = source(torch.float64), [copy.deepcopy(model) for model in models]
-    for run, model in zip(runs, alone, strict=True):
-        model.train()
-        training = SequentialTraining(model, changed, found, data, "cpu")
-        for index in batches_of(run, steps):
-            training.step(index)
-    stack = stacking(models)
-    stack.train()
-    together = StackTraining(stack, changed, found, data)
-    for index in zip(*(batches_of(run, steps) for run in runs), strict=True):
-        together.step(torch.stack(index))
-    return alone, stack
+    data = source(torch.float64)
+    alone, together = step_both(runs, models, changed, found, data, steps, stacking=stacking)
+    return models_of(alone), together.stack
 
 
 def assert_same_scores(alone, stack):

@@ -107,26 +107,38 @@ def batches_of(run, steps):
     return found[:steps]
 
 
+def step_both(runs, models, recipe, regularizer, data, steps, order=None, stacking=make_stack):
+    """The trainings of float64 models after some steps: one for each run, and one of their stack.
+
+    The stack has the batches of ``order``, by default of the same runs.
+    """
+    models = [model.double() for model in models]
+    alone = []
+    for run, model in zip(runs, copy.deepcopy(models), strict=True):
+        model.train()
+        alone.append(SequentialTraining(model, recipe, regularizer, data, "cpu"))
+        for index in batches_of(run, steps):
+            alone[-1].step(index)
+    stack = stacking(models)
+    stack.train()
+    together = StackTraining(stack, recipe, regularizer, data)
+    for index in zip(*(batches_of(run, steps) for run in order or runs), strict=True):
+        together.step(torch.stack(index))
+    return alone, together
+
+
+def models_of(trainings):
+    return [training.model for training in trainings]
+
+
 def train_both(name, regularizer, steps, seeds_of_stack=None, **recipe):
     """Float64 state of three runs after some steps: run by run, and stacked."""
     runs = runs_of(range(3))
     found, changed, models = prepared(name, regularizer, runs, **recipe)
     data = source(torch.float64)
-    models = [model.double() for model in models]
-    alone = [copy.deepcopy(model) for model in models]
-    optimizers = []
-    for run, model in zip(runs, alone, strict=True):
-        model.train()
-        training = SequentialTraining(model, changed, found, data, "cpu")
-        for index in batches_of(run, steps):
-            training.step(index)
-        optimizers.append(training.optimizer)
-    stack = make_stack(models)
-    stack.train()
-    training = StackTraining(stack, changed, found, data)
-    for index in zip(*(batches_of(run, steps) for run in seeds_of_stack or runs), strict=True):
-        training.step(torch.stack(index))
-    return alone, stack, optimizers, training.optimizer
+    alone, together = step_both(runs, models, changed, found, data, steps, order=seeds_of_stack)
+    optimizers = [training.optimizer for training in alone]
+    return models_of(alone), together.stack, optimizers, together.optimizer
 
 
 def assert_same_state(alone, stack):

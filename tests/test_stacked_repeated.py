@@ -1,16 +1,13 @@
 """Modules that stand in several places of a plain tree, trained by hand: gradients add up, state goes on."""
 
-import copy
-
 import pytest
 import torch
-from test_stacked_engine import BATCH, assert_same_state, batches_of, runs_of, source
+from test_stacked_engine import BATCH, assert_same_state, models_of, runs_of, source, step_both
 from torch import nn
 
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.training.model import build_model
-from pytest_reprotest.training.sequential import SequentialTraining
 from pytest_reprotest.training.stacked import operations
 from pytest_reprotest.training.stacked.direct import DirectStack, NotDirect
 from pytest_reprotest.training.stacked.engine import StackTraining, make_stack, train_stack
@@ -61,20 +58,9 @@ def made(name, indices, regularizer="none", **recipe):
 def trained(name, steps=12, regularizer="none", **recipe):
     """Float64 models after some steps of the sequential engine, and the stack after the same steps."""
     runs, found, changed, models = made(name, range(3), regularizer, **recipe)
-    models = [model.double() for model in models]
-    data, alone = source(torch.float64), [copy.deepcopy(model) for model in models]
-    for run, model in zip(runs, alone, strict=True):
-        model.train()
-        training = SequentialTraining(model, changed, found, data, "cpu")
-        for index in batches_of(run, steps):
-            training.step(index)
-    stack = make_stack(models)
-    stack.train()
-    together = StackTraining(stack, changed, found, data)
+    alone, together = step_both(runs, models, changed, found, source(torch.float64), steps)
     assert together.operation is not None
-    for index in zip(*(batches_of(run, steps) for run in runs), strict=True):
-        together.step(torch.stack(index))
-    return alone, stack
+    return models_of(alone), together.stack
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])

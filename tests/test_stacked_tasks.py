@@ -2,8 +2,6 @@
 bits of a run whatever its neighbours.
 """
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -13,9 +11,10 @@ from test_stacked_engine import (
     ConvNet,
     OwnForward,
     assert_same_state,
-    batches_of,
     make_mlp,
+    models_of,
     runs_of,
+    step_both,
 )
 from torch import nn
 from torch.nn import functional
@@ -26,8 +25,7 @@ from pytest_reprotest.tasks import MultiLabel, Regression
 from pytest_reprotest.training.data import TensorSource
 from pytest_reprotest.training.heads import head_of
 from pytest_reprotest.training.model import build_model
-from pytest_reprotest.training.sequential import SequentialTraining
-from pytest_reprotest.training.stacked.engine import StackTraining, make_stack, train_stack
+from pytest_reprotest.training.stacked.engine import train_stack
 from pytest_reprotest.training.state import preserved_state
 
 
@@ -90,20 +88,9 @@ def trained_both(case, regularizer, steps, swapped=False, **recipe):
     runs = runs_of(range(3))
     found, changed, models, loss = prepared(case, runs, regularizer, **recipe)
     data = source(loss, torch.float64)
-    models = [model.double() for model in models]
-    alone = [copy.deepcopy(model) for model in models]
-    for run, model in zip(runs, alone, strict=True):
-        model.train()
-        training = SequentialTraining(model, changed, found, data, "cpu")
-        for index in batches_of(run, steps):
-            training.step(index)
-    stack = make_stack(models)
-    stack.train()
-    together = StackTraining(stack, changed, found, data)
     order = runs[::-1] if swapped else runs
-    for index in zip(*(batches_of(run, steps) for run in order), strict=True):
-        together.step(torch.stack(index))
-    return alone, stack
+    alone, together = step_both(runs, models, changed, found, data, steps, order)
+    return models_of(alone), together.stack
 
 
 @pytest.mark.parametrize("regularizer", ["none", "batch_norm+dropout", "orthogonal"])

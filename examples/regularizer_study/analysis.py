@@ -100,7 +100,7 @@ def replicated(tallies: Mapping[Cell, Tally], measure: str) -> tuple[Effect, ...
     found = []
     for cell, tally in tallies.items():
         first = replace(cell, residual=False)
-        if cell.depth == 2 and cell.residual and first in tallies:
+        if cell.replicate and first in tallies:
             pair = _Value.of(tallies[first], measure), _Value.of(tally, measure)
             found.append(_effect([pair], "replicate", cell.id, measure))
     return tuple(found)
@@ -230,7 +230,7 @@ def permuted(
         Runs of the first group.
     """
 
-    def statistic(first: NDArray[np.int64], second: NDArray[np.int64], axis: int) -> Floats:  # noqa: ARG001
+    def statistic(first: NDArray[np.int64], second: NDArray[np.int64], axis: int) -> Floats:  # noqa: ARG001 - scipy gives it; runs are last here
         values = []
         for group in (first, second):
             n_runs = group.shape[-1]

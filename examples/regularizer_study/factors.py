@@ -75,6 +75,11 @@ class Cell:
         return "-".join(words)
 
     @property
+    def replicate(self) -> bool:
+        """Whether it trains the same net as the cell without residual stages, of which there are none to have."""
+        return self.architecture == "mlp" and self.depth == 2 and self.residual
+
+    @property
     def seed(self) -> int:
         """The base seed: a cell's own, so that cells are independent, also two that train the same net."""
         return zlib.crc32(self.id.encode())

@@ -22,7 +22,7 @@ from pytest_reprotest.metrics import Tally
 from pytest_reprotest.report.plots import save
 from pytest_reprotest.statistics import study_wilcoxon
 from regularizer_study import figures, tables
-from regularizer_study.analysis import MEASURES, Effect, effects, ranking, replicated
+from regularizer_study.analysis import Effect, replicated
 from regularizer_study.factors import Cell, published_cells
 from regularizer_study.published import COLLAPSE, Published, by_cell, read_published
 from regularizer_study.records import Record, RecordsError
@@ -40,21 +40,20 @@ INSIDE = 0.90
 def numbers(results: Results) -> dict[str, str]:
     """All that the template asks for, by name."""
     published = by_cell(read_published())
-    found = {measure: effects(results.compared, measure) for measure in MEASURES}
     return {
         **_of_rows(results, published),
         **_of_grid(results),
         **_of_replicates(results.trained),
-        **_of_effects(found),
-        **_of_lottery(results.lottery),
+        **_of_effects(results.effects["prediction_difference"]),
+        **_of_lottery(results.lottery, published),
         **_of_remedies(results.remedies),
-        "table_effects": tables.effects_table(found),
+        "table_effects": tables.effects_table(results.effects),
         "table_collapsed": tables.collapsed_table(results.collapsed, published),
     }
 
 
 def _of_rows(results: Results, published: Mapping[Cell, Published]) -> dict[str, str]:
-    rows = tables.compared({cell: each.tally() for cell, each in results.grid.items()}, published)
+    rows = tables.compared(results.tallies, published)
     near = [row for row in rows if row.published > NEAR]
     fallen = [row for row in near if row.cell in results.collapsed]
     sound = [row for row in near if row not in fallen]
@@ -87,7 +86,7 @@ def _of_rows(results: Results, published: Mapping[Cell, Published]) -> dict[str,
 
 
 def _settings(cell: Cell) -> Cell:
-    return replace(cell, residual=False) if cell.depth == 2 else cell
+    return replace(cell, residual=False) if cell.replicate else cell
 
 
 def _of_replicates(trained: Mapping[Cell, Tally]) -> dict[str, str]:
@@ -134,27 +133,15 @@ def _of_grid(results: Results) -> dict[str, str]:
     }
 
 
-def _of_effects(found: Mapping[str, Sequence[Effect]]) -> dict[str, str]:
-    """``pd_norm_layer``, ``eta_norm_layer`` and so on: an effect in one clause."""
+def _of_effects(found: Sequence[Effect]) -> dict[str, str]:
+    """``pd_norm_layer``, ``pd_weight_decay`` and so on: an effect on PD in one clause."""
     told = {}
-    for measure, short in (
-        ("prediction_difference", "pd"),
-        ("effective_score", "eta"),
-        ("score", "accuracy"),
-        ("difference_error_ratio", "ratio"),
-    ):
-        digits = 2 if short == "ratio" else 4
-        for effect in found[measure]:
-            change = effect.change
-            interval = (
-                f"[{tables.signed(change.low, digits)}, {tables.signed(change.high, digits)}]"
-            )
-            level = effect.level.replace("0.0001", "").replace("True", "")
-            name = "_".join(filter(None, (short, effect.factor, level)))
-            told[name] = (
-                f"{tables.signed(change.value, digits)} {interval}, p {_p(effect.p_adjusted)}, lower in "
-                f"{effect.n_lower} of {effect.n_pairs} pairs"
-            )
+    for effect in found:
+        level = effect.level.replace("0.0001", "").replace("True", "")
+        told["_".join(filter(None, ("pd", effect.factor, level)))] = (
+            f"{tables.change(effect)}, p {_p(effect.p_adjusted)}, lower in {effect.n_lower} of "
+            f"{effect.n_pairs} pairs"
+        )
     return told
 
 
@@ -163,42 +150,35 @@ def _p(p_value: float) -> str:
     return told if told.startswith("<") else f"= {told}"
 
 
-def _of_lottery(lottery: Sequence[Record]) -> dict[str, str]:
-    etas = [each.tally().effective_score for each in lottery]
-    fallen = [int((each.tally().run_scores < LEARNT).sum()) for each in lottery]
+def _of_lottery(lottery: Sequence[Record], published: Mapping[Cell, Published]) -> dict[str, str]:
+    name = lottery[0].test
+    (row,) = [row for cell, row in published.items() if cell.id == name]
+    tallies = [each.tally() for each in lottery]
+    etas = [tally.effective_score for tally in tallies]
+    fallen = [int((tally.run_scores < LEARNT).sum()) for tally in tallies]
     return {
         "lottery_fallen": str(sum(fallen)),
-        "lottery_runs": str(sum(len(each.correct) for each in lottery)),
+        "lottery_runs": str(sum(tally.n_runs for tally in tallies)),
         "lottery_whole": str(fallen.count(0) or "none"),
-        "lottery_cell": f"`{lottery[0].test}`",
+        "lottery_cell": f"`{name}`",
         "lottery_seeds": str(len(lottery)),
         "lottery_low": tables.number(min(etas), 3),
         "lottery_high": tables.number(max(etas), 3),
-        "lottery_published": tables.number(
-            by_cell(read_published())[_cell(lottery[0].test)].effective_accuracy, 3
-        ),
+        "lottery_published": tables.number(row.effective_accuracy, 3),
         "table_lottery": tables.lottery_table(lottery),
     }
-
-
-def _cell(name: str) -> Cell:
-    return next(cell for cell in published_cells() if cell.id == name)
 
 
 def _of_remedies(remedies: Mapping[str, Record]) -> dict[str, str]:
     told: dict[str, str] = {}
     for name, record in remedies.items():
+        sound = [label for label in record.labels if label not in record.broken]
+        pd = {label: record.tally(label).prediction_difference for label in sound}
+        best = min(sound, key=pd.__getitem__)
         told[f"table_{name}"] = tables.remedies_table(record)
-        told[f"tests_{name}"] = str(len(record.labels) - 1 - len(record.broken))
-        told[f"broken_{name}"] = ", ".join(f"`{label}`" for label in record.broken) or "none"
-        best = ranking(record, "prediction_difference")[0]
-        none = record.tally("none").prediction_difference
-        told[f"best_{name}"] = f"`{best.label}`"
-        told[f"best_{name}_less"] = f"{100 * (1 - best.value.value / none):.0f}%"
-        for each in ranking(record, "prediction_difference"):
-            told[f"{name}_{each.label}_pd"] = (
-                f"{100 * (each.value.value / none - 1):+.0f}%".replace("-", "−")
-            )
+        told[f"tests_{name}"] = str(len(sound) - 1)
+        told[f"best_{name}"] = f"`{best}`"
+        told[f"best_{name}_less"] = f"{100 * (1 - pd[best] / pd['none']):.0f}%"
     return told
 
 
@@ -210,17 +190,10 @@ def write(results: Results, folder: Path, template: str) -> list[Path]:
     RecordsError
         Where the template asks for what there is not.
     """
-    found = {measure: effects(results.compared, measure) for measure in MEASURES}
-    drawn = figures.all_figures(results.trained, found)
-    published = by_cell(read_published())
-    rows = tables.compared({c: r.tally() for c, r in results.grid.items()}, published)
-    apart = results.collapsed
+    drawn = figures.all_figures(results.trained, results.effects)
+    rows = tables.compared(results.trained, by_cell(read_published()))
     drawn["reproduced"] = figures.reproduced(
-        [
-            (row.cell.id, row.cell.depth, row.published, row.found)
-            for row in rows
-            if row.cell not in apart
-        ]
+        [(row.cell.id, row.cell.depth, row.published, row.found) for row in rows]
     )
     for name, record in results.remedies.items():
         drawn[f"remedies_{name}"] = figures.remedies(record, name)

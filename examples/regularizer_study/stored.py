@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pytest_reprotest.metrics import Tally
+from regularizer_study.analysis import MEASURES, Effect, effects
 from regularizer_study.factors import Cell, published_cells
 from regularizer_study.published import by_cell, read_published
 from regularizer_study.records import Record, RecordsError, read_records
@@ -33,24 +35,30 @@ class Results:
     lottery: tuple[Record, ...]
     remedies: Mapping[str, Record]
 
-    @property
+    @cached_property
+    def tallies(self) -> dict[Cell, Tally]:
+        """Every cell's runs."""
+        return {cell: found.tally() for cell, found in self.grid.items()}
+
+    @cached_property
     def collapsed(self) -> dict[Cell, Tally]:
         """Cells with a run that collapsed."""
-        return {cell: found.tally() for cell, found in self.grid.items() if _collapsed(found)}
+        return {cell: tally for cell, tally in self.tallies.items() if _collapsed(self.grid[cell])}
 
-    @property
+    @cached_property
     def trained(self) -> dict[Cell, Tally]:
         """The other cells."""
-        return {cell: found.tally() for cell, found in self.grid.items() if not _collapsed(found)}
+        return {cell: tally for cell, tally in self.tallies.items() if cell not in self.collapsed}
 
-    @property
+    @cached_property
     def compared(self) -> dict[Cell, Tally]:
         """Those that effects are over: without the replicates of depth 2, which would count twice."""
-        return {
-            cell: tally
-            for cell, tally in self.trained.items()
-            if not (cell.depth == 2 and cell.residual)
-        }
+        return {cell: tally for cell, tally in self.trained.items() if not cell.replicate}
+
+    @cached_property
+    def effects(self) -> dict[str, tuple[Effect, ...]]:
+        """Measure → the effects on it."""
+        return {measure: effects(self.compared, measure) for measure in MEASURES}
 
 
 def _collapsed(record: Record) -> bool:

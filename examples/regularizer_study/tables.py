@@ -23,25 +23,39 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: int = 1)
     return tabulate(rows, headers, tablefmt="github", colalign=align, disable_numparse=True)
 
 
-def number(value: float, digits: int = 4) -> str:
+def number(value: float, decimals: int = 4) -> str:
     """A number, with a sign that is one character wide."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+    return "–" if math.isnan(value) else f"{value:.{decimals}f}".replace("-", "−")
 
 
-def signed(value: float, digits: int = 4) -> str:
+def signed(value: float, decimals: int = 4) -> str:
     """A change.
 
     >>> signed(0.0012), signed(-0.5, 2)
     ('+0.0012', '−0.50')
     """
-    return ("+" if value > 0 else "") + number(value, digits)
+    return ("+" if value > 0 else "") + number(value, decimals)
 
 
-def with_interval(estimate: Estimate, digits: int = 4) -> str:
+def with_interval(estimate: Estimate, decimals: int = 4) -> str:
     """A value and its interval's half-width."""
     if math.isnan(estimate.half_width):
-        return number(estimate.value, digits)
-    return f"{number(estimate.value, digits)} ± {number(estimate.half_width, digits)}"
+        return number(estimate.value, decimals)
+    return f"{number(estimate.value, decimals)} ± {number(estimate.half_width, decimals)}"
+
+
+def digits(measure: str) -> int:
+    """Decimals of a measure."""
+    return 2 if measure == "difference_error_ratio" else 4
+
+
+def change(effect: Effect) -> str:
+    """An effect and its interval."""
+    value, low, high = (
+        signed(each, digits(effect.measure))
+        for each in (effect.change.value, effect.change.low, effect.change.high)
+    )
+    return f"{value} [{low}, {high}]"
 
 
 def p_told(p_value: float) -> str:
@@ -83,7 +97,7 @@ def compared(
 def words(cell: Cell) -> list[str]:
     """Depth, optimizer, weight decay, norm, middle stages."""
     stages = "" if cell.depth == 2 else "residual" if cell.residual else "tied"
-    if cell.depth == 2 and cell.residual:
+    if cell.replicate:
         stages = "(replicate)"
     decay = "1e-4" if cell.weight_decay else "0"
     return [str(cell.depth), cell.optimizer, decay, cell.norm, stages]
@@ -114,20 +128,21 @@ def collapsed_table(tallies: Mapping[Cell, Tally], published: Mapping[Cell, Publ
     rows = []
     for cell, tally in tallies.items():
         told = number(published[cell].effective_accuracy) if cell in published else ""
-        accuracies = ", ".join(f"{score:.3f}" for score in sorted(tally.run_scores))
-        pd, eta = tally.prediction_difference, tally.effective_score
-        rows.append([*words(cell), accuracies, number(pd, 3), number(eta, 3), told])
+        rows.append([*words(cell), *_runs(tally), told])
     return table([*FACTORS, "accuracy by run", "PD", "ETA", "published ETA"], rows, right=6)
+
+
+def _runs(tally: Tally) -> list[str]:
+    """The accuracy of each run, PD and ETA."""
+    accuracies = ", ".join(f"{score:.3f}" for score in sorted(tally.run_scores))
+    return [accuracies, number(tally.prediction_difference, 3), number(tally.effective_score, 3)]
 
 
 def lottery_table(records: Sequence[Record]) -> str:
     """One cell under several base seeds."""
     rows = []
     for each in records:
-        tally = each.tally()
-        accuracies = ", ".join(f"{score:.3f}" for score in sorted(tally.run_scores))
-        told = number(tally.prediction_difference, 3), number(tally.effective_score, 3)
-        rows.append([str(each.settings["seed"]), accuracies, *told])
+        rows.append([str(each.settings["seed"]), *_runs(each.tally())])
     return table(["base seed", "accuracy by run", "PD", "ETA"], rows, right=2)
 
 
@@ -138,12 +153,9 @@ def effects_table(effects: Mapping[str, Sequence[Effect]]) -> str:
         told = [row.label]
         for measure in MEASURES:
             effect = effects[measure][number_of]
-            digits = 2 if measure == "difference_error_ratio" else 4
-            change = effect.change
-            interval = f"[{signed(change.low, digits)}, {signed(change.high, digits)}]"
             star = " \\*" if effect.p_adjusted <= 0.05 else ""
             lower = f"{effect.n_lower}/{effect.n_pairs}"
-            told.append(f"{signed(change.value, digits)} {interval} {lower}{star}")
+            told.append(f"{change(effect)} {lower}{star}")
         rows.append(told)
     return table(["factor", *MEASURES.values()], rows)
 
@@ -158,9 +170,8 @@ def remedies_table(record: Record) -> str:
         told = [f"`{label}`", with_interval(record.summary(label).score)]
         for measure in measures:
             found = ranked[measure][label]
-            digits = 2 if measure == "difference_error_ratio" else 4
             place = places[measure].index(label) + 1
-            told.append(f"{place}. {with_interval(found.value, digits)}")
+            told.append(f"{place}. {with_interval(found.value, digits(measure))}")
             told.append(p_told(found.p_adjusted))
         rows.append(told)
     return table(["regularizer", "accuracy", "PD", "p", "ETA", "p", "PD/error", "p"], rows)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 
+from pytest_reprotest.execution.chunk import train_chunk
 from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.plan import Plan
 
@@ -20,17 +20,12 @@ class LocalExecutor(Executor):
         placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every chunk; a regularizer is left at its first failed run."""
-        train = trainer.train
-        if placement.deterministic:  # one process alone proves nothing, and the proof says so
-            from pytest_reprotest.training.proving import train_to_prove
-
-            train = partial(train_to_prove, trainer)
         failed: set[str] = set()
         for runs in plan.chunks(placement.chunk):
             label = runs[0].regularizer
             if label in failed:
                 continue
-            for outcome in train(runs, regularizers[label], placement):
+            for outcome in train_chunk(trainer, runs, regularizers[label], placement):
                 yield outcome
                 if outcome.failure is not None:
                     failed.add(label)

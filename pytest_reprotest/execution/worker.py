@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -38,13 +37,11 @@ def main(descriptor: int) -> None:
 
                 loaded = loaded or Loaded()
                 current = (path, loaded.load(Path(path)))
-            trainer, regularizers = current[1]
-            train = trainer.train
-            if placement.deterministic:
-                from pytest_reprotest.training.proving import train_to_prove
+            from pytest_reprotest.execution.chunk import train_chunk
 
-                train = partial(train_to_prove, trainer)
-            for outcome in train(runs, regularizers[runs[0].regularizer], placement):
+            trainer, regularizers = current[1]
+            regularizer = regularizers[runs[0].regularizer]
+            for outcome in train_chunk(trainer, runs, regularizer, placement):
                 pipe.send(outcome)
         except Exception as error:
             from pytest_reprotest.interfaces import RunOutcome

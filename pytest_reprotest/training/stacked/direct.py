@@ -199,9 +199,8 @@ class _Rebuilding:
     def __init__(self, model: nn.Module, state: Mapping[str, Tensor]) -> None:
         self.names = {id(module): name for name, module in model.named_modules()}
         self.state = state
-        self.made: dict[
-            int, tuple[nn.Module, nn.Module]
-        ] = {}  # with the original, whose id stays its own
+        # with the original, whose id stays its own
+        self.made: dict[int, tuple[nn.Module, nn.Module]] = {}
 
     def rebuilt(self, module: nn.Module) -> nn.Module:
         """The module's stacked twin."""

@@ -62,9 +62,8 @@ class _Reader:
         if self.source.op != "placeholder" or str(self.source.target).startswith("*"):
             raise Unreadable("its inputs")
         self.single: dict[fx.Node, nn.Module] = {}
-        self.before: dict[
-            fx.Node, fx.Node
-        ] = {}  # the value that a call, or both sides of a sum, come from
+        # the value that a call, or both sides of a sum, come from
+        self.before: dict[fx.Node, fx.Node] = {}
         self.shapes: set[Any] = set()
         self.sizes: set[Any] = set()
         self.read: list[fx.Node] = []

@@ -68,9 +68,8 @@ class _NoTensors(TorchDispatchMode):
 
 
 class _Proxy(fx.Proxy):
-    def __iadd__(
-        self, other: Any
-    ) -> Any:  # torch.fx itself takes it for a sum that changes nothing
+    def __iadd__(self, other: Any) -> Any:
+        # torch.fx itself takes it for a sum that changes nothing
         return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
 
 
