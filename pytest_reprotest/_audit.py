@@ -12,6 +12,7 @@ from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.fingerprint import machine, versions
 from pytest_reprotest.foresight import foreseen
 from pytest_reprotest.interfaces import Executor, Placement, Progress, RunOutcome, Trainer
+from pytest_reprotest.locating import located
 from pytest_reprotest.measuring import judged, slim
 from pytest_reprotest.options import Options
 from pytest_reprotest.plan import Plan, make_plan
@@ -131,6 +132,11 @@ def _trained(
             told.extend(() if outcome.note is None else (outcome.note,))
         for label in waiting:
             found[label] = judged(label, outcomes[label], trainer, options, n_runs)
+            if options.deterministic:
+                runs = plan.of(label)
+                found[label] = located(
+                    found[label], runs, trainer, chosen.regularizers, sized, executor
+                )
         waiting = [label for label in waiting if found[label].verdict.status == "inconclusive"]
         trained = n_runs
         if not waiting:

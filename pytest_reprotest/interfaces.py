@@ -15,6 +15,7 @@ from pytest_reprotest.errors import OptionError
 from pytest_reprotest.plan import Plan, Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.tasks import CLASSIFICATION, Array, Task
+from pytest_reprotest.trace import Trace
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -93,6 +94,8 @@ class RunOutcome:
         Probabilities or logits, where the trainer has them and they are not too many to keep.
     digests : Digests, optional
         All of it to the last bit, where determinism is to be proven.
+    trace : Trace, optional
+        What was recorded along the training, where that is to be traced or watched.
     """
 
     run: Run
@@ -103,6 +106,7 @@ class RunOutcome:
     note: str | None = None
     scores: NDArray[np.float32] | None = None
     digests: Digests | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True)
@@ -119,12 +123,15 @@ class Placement:
         Runs that are trained together; changes no result on a CPU.
     deterministic : bool
         Each run is trained with the switches of PyTorch's determinism set, and leaves digests.
+    traced : bool
+        And a trace.
     """
 
     device: str = "cpu"
     engine: str = "auto"
     chunk: int = 1
     deterministic: bool = False
+    traced: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,34 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of an audit, by regularizer, in the order they are reported."""
+    """The runs of an audit, by regularizer, in the order they are reported.
+
+    Attributes
+    ----------
+    together : bool
+        All runs of a regularizer are trained in one process, one after another, also ``apart``.
+    """
 
     regularizers: tuple[str, ...]
     runs: tuple[Run, ...]
+    together: bool = False
+
+    def apart(self) -> list[tuple[Run, ...]]:
+        """The runs of each regularizer as a proof of determinism trains them, a part in each process.
+
+        Of three runs and more the last follows the first in its process: what a training leaves behind there
+        then shows. The others have a process of their own.
+
+        >>> plan = make_plan(Options(runs=4), ["none"])
+        >>> [[run.index for run in part] for part in plan.apart()]
+        [[0, 3], [1], [2]]
+        """
+        found: list[tuple[Run, ...]] = []
+        for label in self.regularizers:
+            first, *others = self.of(label)
+            last = () if len(others) < 2 and not self.together else (others.pop(),)
+            found.extend([(first, *last), *((other,) for other in others)])
+        return found
 
     def of(self, regularizer: str) -> tuple[Run, ...]:
         """The runs of one regularizer."""

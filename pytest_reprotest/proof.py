@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_reprotest.digests import Digests
+from pytest_reprotest.divergence import Divergence, leaks
 from pytest_reprotest.interfaces import RunOutcome
 from pytest_reprotest.stored import entry, texts
 
@@ -30,10 +31,16 @@ class Proof:
         In the order of the runs.
     differences : tuple of str
         What differs, a sentence each, what comes first in a training first; empty where it is proven.
+    divergence : Divergence or None
+        Where two trainings first differ, where that was looked for and found.
+    leaks : tuple of str
+        What the first run took from generators that are not its own, a sentence each; bits may agree.
     """
 
     runs: tuple[Digests, ...]
     differences: tuple[str, ...] = ()
+    divergence: Divergence | None = None
+    leaks: tuple[str, ...] = ()
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -65,6 +72,8 @@ class Proof:
             "compared": list(self.compared),
             "processes": self.n_processes,
             "differences": list(self.differences),
+            **({} if self.divergence is None else {"divergence": self.divergence.to_dict()}),
+            **({"leaks": list(self.leaks)} if self.leaks else {}),
             "runs": [asdict(run) for run in self.runs],
         }
 
@@ -77,7 +86,13 @@ class Proof:
         DataError
         """
         runs = entry(stored, "runs", list)
-        return cls(tuple(map(_digests_in, runs)), texts(stored, "differences"))
+        found = entry(stored, "divergence", dict) if "divergence" in stored else None
+        return cls(
+            tuple(map(_digests_in, runs)),
+            texts(stored, "differences"),
+            None if found is None else Divergence.from_dict(found),
+            texts({"leaks": [], **stored}, "leaks"),
+        )
 
 
 def prove(outcomes: Sequence[RunOutcome]) -> Proof:
@@ -92,7 +107,8 @@ def prove(outcomes: Sequence[RunOutcome]) -> Proof:
     if len(left) < len(outcomes):
         told = f"{len(outcomes) - len(left)} of {len(outcomes)} runs left no digests to compare"
         return Proof(left, (told,))
-    return Proof(left, tuple(_differences(outcomes, left)))
+    draws = [draw for outcome in outcomes if outcome.trace for draw in outcome.trace.draws]
+    return Proof(left, tuple(_differences(outcomes, left)), leaks=tuple(leaks(draws)))
 
 
 def _differences(outcomes: Sequence[RunOutcome], left: Sequence[Digests]) -> Iterator[str]:

@@ -111,18 +111,24 @@ def test_a_run_that_raises_in_a_worker_names_the_run(executor):
     assert reason.startswith("run 1 of 'none' (--repro-seed=0) failed: ValueError: planted")
 
 
-def test_fresh_workers_train_one_chunk_each_with_their_environment(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_fresh_workers_have_their_own_environment_and_the_last_run_follows_the_first(
+    workers, tmp_path
+):
     def train_fn(run):
         told = f"{os.getpid()} {os.environ['PYTHONHASHSEED']}"
         (tmp_path / str(run.index)).write_text(told)
         return TARGETS
 
-    made = ProcessExecutor(2, environment={"PYTHONHASHSEED": "7"}, fresh=True)
-    result = audit_on(made, FunctionTrainer(train_fn, y_true=TARGETS), runs=3)
-    assert result["none"].n_runs == 3
-    told = [path.read_text().split() for path in tmp_path.iterdir()]
+    made = ProcessExecutor(
+        workers, environment=lambda index: {"PYTHONHASHSEED": f"{index + 7}"}, fresh=True
+    )
+    result = audit_on(made, FunctionTrainer(train_fn, y_true=TARGETS), runs=4)
+    assert result["none"].n_runs == 4
+    told = [(tmp_path / str(index)).read_text().split() for index in range(4)]
+    assert told[3] == told[0]
     assert len({process for process, _ in told}) == 3
-    assert {seed for _, seed in told} == {"7"}
+    assert [seed for _, seed in told] == ["7", "8", "9", "7"]
     assert made._workers == []
     made.close()
 

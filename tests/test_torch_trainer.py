@@ -267,8 +267,17 @@ def test_initial_weights_that_are_the_same_for_every_seed_fail_where_init_is_to_
     assert outcomes[0].labels is None
     assert outcomes[0].failure.startswith(
         f"the model factory '{factory.__name__}' gives the same initial weights for every seed, so 'init', "
-        "which is to vary, does not."
+        "which is to vary, does not"
     )
+    same = "'the_same_object' returned the same model object twice; here each run trains a copy"
+    assert (same in outcomes[0].failure) == (factory is the_same_object)
+
+
+def test_a_parameter_in_two_models_is_told():
+    shared = nn.Linear(6, 8)
+    factory = lambda: nn.Sequential(shared, nn.ReLU(), nn.Linear(8, 3))  # noqa: E731
+    assert same_object(factory, none()).startswith("'<lambda>' returned the parameter '0.weight' in")
+    assert same_object(make_mlp, none()) == ""
 
 
 @pytest.mark.parametrize("factory", [the_same_object, self_seeded])
@@ -305,9 +314,13 @@ def test_weights_from_a_generator_of_the_factorys_own_are_refused():
         return model
 
     told = refused(factory=make)
+    number = make.__code__.co_firstlineno + 3
+    line = f"{number} in make: model[0].bias += torch.from_numpy(np.random.default_rng().random(8))"
+    where, told = re.findall(r"at (\S*test_torch_trainer.py):", told)[0], told
     assert told == (
         "'none': the model factory 'make' gave other initial weights for the same seed: it draws on something "
-        "else than the generators of random, numpy.random and torch, or remembers earlier calls. Draw initial "
+        "else than the generators of random, numpy.random and torch, or remembers earlier calls; NumPy's "
+        f"generator without a seed at {where}:{line}. Draw initial "
         "weights from those generators, which are seeded before each call"
     )
 

@@ -211,13 +211,13 @@ def test_weights_are_compared_to_the_last_bit():
 
 
 def test_fixed_weights_are_told_with_the_sources_that_can_vary():
-    told = str(fixed_start(make_mlp, seeds()))
+    told = str(fixed_start(make_mlp, seeds(), ""))
     assert told == (
         "the model factory 'make_mlp' gives the same initial weights for every seed, so 'init', which is to "
         "vary, does not. Build the model inside the factory and don't seed there; or, where the weights are "
         "meant to be the same, say vary='data_order,noise'"
     )
-    assert str(fixed_start(make_mlp, seeds(vary=("init",)))).endswith("say vary='none'")
+    assert str(fixed_start(make_mlp, seeds(vary=("init",)), "")).endswith("say vary='none'")
 
 
 # --- lazy modules -----------------------------------------------------------------------------------

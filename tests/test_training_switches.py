@@ -8,7 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_reprotest.training.switches import ENVIRONMENT, SWITCHES, Switch, switched, switches
+from pytest_reprotest.training.switches import (
+    ENVIRONMENT,
+    SWITCHES,
+    Switch,
+    environment_of,
+    switched,
+    switches,
+)
 
 MATMUL = "torch.set_float32_matmul_precision"
 ALGORITHMS = "torch.use_deterministic_algorithms"
@@ -121,7 +128,6 @@ def test_a_switch_that_cannot_be_set_lets_those_before_it_be_restored():
 def test_the_science_s_switches_are_all_there():
     told = switches()
     assert set(ENVIRONMENT) == {
-        "PYTHONHASHSEED",
         "CUBLAS_WORKSPACE_CONFIG",
         "MKL_CBWR",
         "TORCHINDUCTOR_DETERMINISTIC",
@@ -134,3 +140,14 @@ def test_the_science_s_switches_are_all_there():
     assert told["torch.backends.cudnn.allow_tf32"] is False
     assert told["torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction"] is False
     assert told["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+@pytest.mark.parametrize(("own", "first", "second"), [("7", "7", "7"), ("random", "1", "2")])
+def test_each_process_hashes_texts_in_its_own_way_unless_the_user_s_is_fixed(
+    own, first, second, monkeypatch
+):
+    monkeypatch.setenv("PYTHONHASHSEED", own)
+    found = [environment_of(index) for index in (0, 1)]
+    assert [each["PYTHONHASHSEED"] for each in found] == [first, second]
+    assert all(ENVIRONMENT.items() <= each.items() for each in found)
+    assert switches()["PYTHONHASHSEED"] == (own if own == "7" else "another in each process")

@@ -7,14 +7,14 @@ from pytest_reprotest.execution.processes import ProcessExecutor, available_core
 from pytest_reprotest.interfaces import Executor
 from pytest_reprotest.options import Options
 from pytest_reprotest.training.device import resolve_devices
-from pytest_reprotest.training.switches import ENVIRONMENT
+from pytest_reprotest.training.switches import environment_of
 
 
 def open_executor(options: Options) -> Executor:
     """The executor of ``workers`` and ``device``; its owner closes it.
 
     ``auto`` is one worker a GPU, or one a core. Several devices take a worker each. Where determinism is to be
-    proven each run has a process of its own: what another run left behind there can't make them agree.
+    proven runs have processes of their own: what another run left behind there can't make them agree.
     """
     devices = resolve_devices(options.device)
     workers = options.workers
@@ -22,5 +22,5 @@ def open_executor(options: Options) -> Executor:
         workers = available_cores() if devices == ("cpu",) else len(devices)
     workers = max(int(workers), len(devices))
     if options.deterministic:
-        return ProcessExecutor(workers, devices, environment=ENVIRONMENT, fresh=True)
+        return ProcessExecutor(workers, devices, environment=environment_of, fresh=True)
     return LocalExecutor() if workers == 1 else ProcessExecutor(workers, devices)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -98,10 +98,10 @@ class ProcessExecutor(Executor):
         Processes.
     devices : sequence of str, optional
         The workers' devices, in turn; default the placement's.
-    environment : mapping, optional
-        Variables that are set for the workers.
+    environment : callable, optional
+        Index of a chunk's first run → the variables that are set for its worker; for fresh workers.
     fresh : bool
-        Each chunk is trained in a process of its own.
+        Each chunk is trained in a process of its own, one run or two (``Plan.apart``).
 
     Raises
     ------
@@ -114,7 +114,7 @@ class ProcessExecutor(Executor):
         workers: int,
         devices: Sequence[str] = (),
         *,
-        environment: Mapping[str, str] | None = None,
+        environment: Callable[[int], Mapping[str, str]] | None = None,
         fresh: bool = False,
     ) -> None:
         if os.name != "posix":
@@ -126,7 +126,7 @@ class ProcessExecutor(Executor):
             )
         self.n_workers = workers
         self._devices = tuple(devices)
-        self._environment = dict(environment or {})
+        self._environment = environment
         self._fresh = fresh
         self._workers: list[_Worker] = []
         self._shipping: tuple[tempfile.TemporaryDirectory[str], Hold] | None = None
@@ -139,8 +139,8 @@ class ProcessExecutor(Executor):
         placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every chunk; outcomes come as they are ready."""
-        shared_by = 1 if self._fresh else self.n_workers  # a share may be larger than a chunk
-        waiting = deque(_Chunk(runs) for runs in plan.chunks(placement.chunk, shared_by))
+        parts = plan.apart() if self._fresh else plan.chunks(placement.chunk, self.n_workers)
+        waiting = deque(_Chunk(runs) for runs in parts)
         callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
         shipped = self._hold().ship((trainer, dict(regularizers)), callables)
         try:
@@ -164,7 +164,7 @@ class ProcessExecutor(Executor):
     ) -> Iterator[RunOutcome]:
         failed: set[str] = set()
         while waiting or any(worker.chunk for worker in self._workers):
-            self._start(min(self.n_workers, len(waiting)), placement)
+            self._start(waiting, placement)
             for worker in self._workers:
                 if waiting and worker.chunk is None:
                     worker.give(waiting.popleft(), shipped, placement)
@@ -218,17 +218,19 @@ class ProcessExecutor(Executor):
             "--repro-workers",
         )
 
-    def _start(self, wanted: int, placement: Placement) -> None:
+    def _start(self, waiting: Sequence[_Chunk], placement: Placement) -> None:
+        """Start workers, each for the chunk that it will be given."""
         devices = self._devices or (placement.device,)
         idle = sum(worker.chunk is None for worker in self._workers)
-        while idle < wanted and len(self._workers) < self.n_workers:
-            self._workers.append(self._worker(devices))
+        while idle < len(waiting) and len(self._workers) < self.n_workers:
+            self._workers.append(self._worker(devices, waiting[idle].runs[0].index))
             idle += 1
 
-    def _worker(self, devices: Sequence[str]) -> _Worker:
+    def _worker(self, devices: Sequence[str], index: int) -> _Worker:
         """A worker on the device that has the fewest."""
         busy = [worker.device for worker in self._workers]
-        return _Worker(min(devices, key=busy.count), self._environment)
+        added = {} if self._environment is None else self._environment(index)
+        return _Worker(min(devices, key=busy.count), added)
 
     def close(self) -> None:
         """End all workers at once, and remove the data they shared."""

@@ -98,6 +98,8 @@ def sentences(result: AuditResult, verbosity: int) -> Iterator[str]:
     for label, found in result.by_regularizer.items():
         if found.proof is not None and not found.proof.differences:
             yield f"{label}: {found.proof}"
+        if found.proof is not None:
+            yield from (f"{label}: {leak}" for leak in found.proof.leaks)
         if found.gate is not None and (found.gate.failed or verbosity >= 1):
             yield f"{label}: {found.gate}"
         for change in found.changes:

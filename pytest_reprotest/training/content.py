@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
-from pytest_reprotest.digests import digest
+from pytest_reprotest.digests import digest, of_arrays
+from pytest_reprotest.errors import TrainingError
 from pytest_reprotest.training.data import Source, TensorSource
 
 
@@ -37,6 +39,31 @@ def tensor_digest(tensor: torch.Tensor) -> str:
     """
     dense = tensor.detach()
     return digest(_parts(dense if dense.layout is torch.strided else dense.to_dense()))
+
+
+def digest_of(value: Any) -> str:
+    """The digest of a tensor, array or number, or of a list, tuple or dict of them.
+
+    Raises
+    ------
+    TrainingError
+
+    >>> digest_of([1.0, torch.zeros(2)]) == digest_of((1.0, np.zeros(2, np.float32)))
+    False
+    """
+    if isinstance(value, torch.Tensor):
+        return tensor_digest(value)
+    if isinstance(value, Mapping):
+        return digest(f"{key!r} {digest_of(each)} ".encode() for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return digest(digest_of(each).encode() for each in value)
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufcSU":
+        raise TrainingError(
+            f"a checkpoint of a {type(value).__name__}; expected a tensor, an array or a number, or a list, "
+            "tuple or dict of them"
+        )
+    return of_arrays(array)
 
 
 def _parts(tensor: torch.Tensor) -> Iterator[Any]:

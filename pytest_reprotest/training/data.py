@@ -17,6 +17,7 @@ from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.heads import CLASSES, Head
 from pytest_reprotest.training.state import seed_globals
+from pytest_reprotest.training.watching import unseeded_calls
 
 _REREAD = 32  # samples read again to find out whether they are random
 
@@ -128,7 +129,8 @@ def as_source(data: Any, role: str, fixed: bool, head: Head = CLASSES) -> Source
         if randomness == "elsewhere":
             raise DataError(
                 f"{role}= gives other samples at each reading, and they do not follow the generators of "
-                "random, numpy.random and torch, so no seed reaches them. Draw from those generators, "
+                "random, numpy.random and torch, so no seed reaches them"
+                f"{unseeded_calls(lambda: _samples(data, 1, role))}. Draw from those generators, "
                 "which are seeded for each run"
             )
         if randomness is not None:

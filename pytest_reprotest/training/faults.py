@@ -19,8 +19,9 @@ def _folder(path: str | Path) -> str:
     return f"{path}{os.sep}"  # so that "torch" is not "torchvision" too
 
 
-_NOT_THEIRS = (_folder(Path(__file__).parents[1]), _folder(Path(torch.__file__).parent))
-_LIBRARIES = tuple(
+OURS = _folder(Path(__file__).parents[1])
+NOT_THEIRS = (OURS, _folder(Path(torch.__file__).parent))
+LIBRARIES = tuple(
     _folder(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 _AUTOGRAD = _folder(Path(torch.__file__).parent / "autograd")
@@ -50,8 +51,8 @@ def tell(error: BaseException, forward: str | None = None) -> str:
 
 def theirs(frames: Iterable[traceback.FrameSummary]) -> str | None:
     """The innermost of the user's lines, ``file.py:12 in make_model: source line``."""
-    known = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)]
-    own = [frame for frame in known if not frame.filename.startswith(_LIBRARIES)]
+    known = [frame for frame in frames if not frame.filename.startswith(NOT_THEIRS)]
+    own = [frame for frame in known if not frame.filename.startswith(LIBRARIES)]
     if not known:
         return None
     frame = (own or known)[-1]

@@ -16,8 +16,10 @@ from pytest_reprotest.interfaces import Placement, Regularizer, RunOutcome, Trai
 from pytest_reprotest.plan import Run
 from pytest_reprotest.seeds import SOURCES, RunSeeds, check_sources
 from pytest_reprotest.tasks import MAX_SCORES, Array, Classification, Task, make_task
+from pytest_reprotest.training.content import digest_of
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.state import preserved_state, seed_globals, torch_generator
+from pytest_reprotest.training.tracing import current
 
 
 class RunContext:
@@ -84,6 +86,27 @@ class RunContext:
             )
         generator: torch.Generator | np.random.Generator = self._generators[source, kind]
         return generator
+
+    def checkpoint(self, name: str, value: Any) -> None:
+        """Report something that the training computed, so that a proof of determinism can tell where two
+        trainings first differ. It costs nothing where nothing is traced.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"loss"``; the same name may come many times.
+        value : tensor, array, number, or a list, tuple or dict of them
+
+        Raises
+        ------
+        TrainingError
+            For a value of another kind, and for a name that is no text.
+        """
+        if not isinstance(name, str):
+            raise TrainingError(f"checkpoint({name!r}, ...): expected a text as its name")
+        recorder = current.get()
+        if recorder is not None:
+            recorder.add("checkpoint", name, digest_of(value))
 
 
 class FunctionTrainer(Trainer):

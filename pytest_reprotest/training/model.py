@@ -18,6 +18,7 @@ from pytest_reprotest.regularizers._keyed import KeyedDropout
 from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.state import seed_globals
+from pytest_reprotest.training.watching import unseeded_calls
 
 Factory = Callable[..., nn.Module]
 
@@ -123,23 +124,47 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
     )
 
 
-def unseeded_start(factory: Factory) -> TrainingError:
-    """The error of a factory whose weights do not follow the seed."""
+def unseeded_start(factory: Factory, regularizer: Regularizer) -> TrainingError:
+    """The error of a factory whose weights do not follow the seed; it is called once more to see why."""
+    given = {"regularizer": regularizer.label} if takes_regularizer(factory) else {}
     return TrainingError(
         f"the model factory {_name(factory)} gave other initial weights for the same seed: it draws on "
         "something else than the generators of random, numpy.random and torch, or remembers earlier "
-        "calls. Draw initial weights from those generators, which are seeded before each call"
+        f"calls{unseeded_calls(lambda: factory(**given))}. Draw initial weights from those generators, which "
+        "are seeded before each call"
     )
 
 
-def fixed_start(factory: Factory, seeds: RunSeeds) -> TrainingError:
-    """The error of a factory whose weights are one and the same although they are to vary."""
+def fixed_start(factory: Factory, seeds: RunSeeds, why: str) -> TrainingError:
+    """The error of a factory whose weights are one and the same although they are to vary.
+
+    Parameters
+    ----------
+    why : str
+        As ``same_object`` tells it; may be empty.
+    """
     others = ",".join(source for source in seeds.vary if source != "init") or "none"
     return TrainingError(
         f"the model factory {_name(factory)} gives the same initial weights for every seed, so 'init', "
-        "which is to vary, does not. Build the model inside the factory and don't seed there; or, where "
-        f"the weights are meant to be the same, say vary={others!r}"
+        f"which is to vary, does not{': ' * bool(why)}{why}. Build the model inside the factory and don't seed there; or, "
+        f"where the weights are meant to be the same, say vary={others!r}"
     )
+
+
+def same_object(factory: Factory, regularizer: Regularizer) -> str:
+    """A sentence where a factory returns one model, or one parameter, at two calls; empty where it does not."""
+    given = {"regularizer": regularizer.label} if takes_regularizer(factory) else {}
+    one, other = factory(**given), factory(**given)
+    if one is other:
+        return f"{_name(factory)} returned the same model object twice; {_COPIED}"
+    shared = {id(each) for each in one.parameters()} & {id(each) for each in other.parameters()}
+    names = [name for name, each in one.named_parameters() if id(each) in shared]
+    if not names:
+        return ""
+    return f"{_name(factory)} returned the parameter {names[0]!r} in two models; {_COPIED}"
+
+
+_COPIED = "here each run trains a copy, elsewhere a second training goes on from the first"
 
 
 def _with_keyed_dropout(model: nn.Module) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from torch import nn
@@ -11,20 +12,43 @@ from torch import nn
 from pytest_reprotest.digests import Digests, of_arrays, of_losses
 from pytest_reprotest.interfaces import Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.plan import Run
+from pytest_reprotest.trace import Trace
 from pytest_reprotest.training.content import tensor_digest
 from pytest_reprotest.training.switches import switched
+from pytest_reprotest.training.tracing import Recorder
+from pytest_reprotest.training.watching import Watch
+
+_WATCHED = (
+    0.5,
+    5.0,
+)  # seconds in which every call of an audit's first run is looked at: about, at most
 
 
 def train_to_prove(
     trainer: Trainer, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
 ) -> Iterator[RunOutcome]:
-    """As ``trainer.train``, with all switches set; what a trainer says nothing of has predictions compared."""
+    """As ``trainer.train``, with all switches set; what a trainer says nothing of has predictions compared.
+
+    Of an audit, the first run is watched for what it takes from elsewhere; runs that are to be traced are
+    recorded from beginning to end.
+    """
     outcomes = trainer.train(runs, regularizer, placement)
+    first = True
     while True:
-        with switched():  # not around the yield: the consumer computes with its own
+        recorder, watch = Recorder(), Watch()
+        with ExitStack() as stack:  # not around the yield: the consumer computes with its own
+            stack.enter_context(switched())
+            if placement.traced:
+                stack.enter_context(recorder.recording())
+                stack.enter_context(watch.watching())
+            elif first and runs[0].index == 0:
+                stack.enter_context(watch.watching(*_WATCHED))
             outcome = next(outcomes, None)
         if outcome is None:
             return
+        if placement.traced or (first and runs[0].index == 0):
+            outcome = replace(outcome, trace=Trace(tuple(recorder.events), tuple(watch.draws)))
+        first = False
         if outcome.labels is not None and outcome.digests is None:
             predictions = of_arrays(outcome.labels, outcome.scores)
             outcome = replace(outcome, digests=Digests(os.getpid(), predictions))

@@ -6,6 +6,7 @@ before a process starts is in ``ENVIRONMENT``, for the processes that train.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from typing import Any
 import torch
 
 ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",  # the order of sets of texts
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS reduces in one order then
     "MKL_CBWR": "AUTO",  # and so does MKL
     "TORCHINDUCTOR_DETERMINISTIC": "1",  # torch.compile chooses no kernel by its time
 }
 """Variables that are read when a process or a library starts."""
+
+_HASH_SEED = "PYTHONHASHSEED"
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,24 @@ def switches() -> dict[str, Any]:
     """Name → wanted value of every switch, and of every variable of the environment, as JSON primitives."""
     found = {switch.name: switch.wanted for switch in SWITCHES}
     found["torch.use_deterministic_algorithms"] = True
-    return {**found, **ENVIRONMENT}
+    return {**found, **ENVIRONMENT, _HASH_SEED: _own_hash_seed() or "another in each process"}
+
+
+def environment_of(index: int) -> dict[str, str]:
+    """The variables of the process that trains a run.
+
+    Where yours does not fix the order of sets of texts, each process of a proof has another, so that what
+    depends on it shows.
+
+    >>> environment_of(1)["CUBLAS_WORKSPACE_CONFIG"]
+    ':4096:8'
+    """
+    return {**ENVIRONMENT, _HASH_SEED: _own_hash_seed() or str(index + 1)}
+
+
+def _own_hash_seed() -> str | None:
+    own = os.environ.get(_HASH_SEED, "random")
+    return None if own == "random" else own
 
 
 @contextmanager

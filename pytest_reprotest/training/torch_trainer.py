@@ -30,6 +30,7 @@ from pytest_reprotest.training.model import (
     build_model,
     check_factory,
     fixed_start,
+    same_object,
     same_weights,
     unseeded_start,
 )
@@ -84,7 +85,7 @@ class TorchTrainer(Trainer):
         if isinstance(self._train, TensorSource):
             check_alike(self._train.targets, fixed.targets)
         self._placed: tuple[str, Source, Source] | None = None
-        self._fixed_starts: set[str] = set()
+        self._fixed_starts: dict[str, str] = {}
 
     @property
     def task(self) -> Task:
@@ -134,7 +135,9 @@ class TorchTrainer(Trainer):
                         f"{regularizer.label!r}: a first step on a small batch raised {tell(error)}\n"
                         f"  inputs are {self._kind()}"
                     ) from error
-            return replace(choose(trials, train, asked, n_runs), refusals=refusals)
+            chosen = choose(trials, train, asked, n_runs)
+            notes = (*chosen.notes, *dict.fromkeys(filter(None, self._fixed_starts.values())))
+            return replace(chosen, refusals=refusals, notes=notes)
 
     def _try(self, regularizer: Regularizer, train: Source, device: str) -> Trial:
         recipe = regularizer.modify_recipe(self.recipe)
@@ -143,9 +146,9 @@ class TorchTrainer(Trainer):
         )
         again = self._model(regularizer, RunSeeds(base=0, run=0), device)
         if not same_weights(models[0], again):
-            raise unseeded_start(self.model_factory)
+            raise unseeded_start(self.model_factory, regularizer)
         if same_weights(*models):
-            self._fixed_starts.add(regularizer.label)
+            self._fixed_starts[regularizer.label] = same_object(self.model_factory, regularizer)
         seed_globals(RunSeeds(base=0, run=0), "noise")
         check_step(copy.deepcopy(models[0]), recipe, regularizer, train, self._n_classes(), device)
         return regularizer, recipe, (models[0], models[1])
@@ -155,7 +158,9 @@ class TorchTrainer(Trainer):
     ) -> Iterator[RunOutcome]:
         """Train a chunk, stacked or one run after another."""
         if "init" in runs[0].seeds.vary and regularizer.label in self._fixed_starts:
-            yield RunOutcome(runs[0], failure=str(fixed_start(self.model_factory, runs[0].seeds)))
+            why = self._fixed_starts[regularizer.label]
+            told = str(fixed_start(self.model_factory, runs[0].seeds, why))
+            yield RunOutcome(runs[0], failure=told)
             return
         recipe = regularizer.modify_recipe(self.recipe)
         if placement.engine == "stacked":

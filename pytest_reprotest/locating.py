@@ -1,0 +1,70 @@
+"""Where runs of one seed part: two of them are trained again and recorded, and where needed a third."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pytest_reprotest.divergence import explained, locate
+from pytest_reprotest.interfaces import Executor, Placement, Regularizer, Trainer
+from pytest_reprotest.plan import Plan, Run
+from pytest_reprotest.proof import Proof
+from pytest_reprotest.regularizer_result import RegularizerResult
+from pytest_reprotest.trace import Trace
+from pytest_reprotest.verdict import broken
+
+
+def located(
+    found: RegularizerResult,
+    runs: Sequence[Run],
+    trainer: Trainer,
+    regularizers: Mapping[str, Regularizer],
+    placement: Placement,
+    executor: Executor,
+) -> RegularizerResult:
+    """The result of a proof that failed, with the first divergence; as it is where none can be found.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        All that were trained under this regularizer.
+    """
+    proof = found.proof
+    if proof is None or len(proof.runs) < len(runs) or not (pair := _unlike(proof)):
+        return found
+    first, other = runs[0], runs[pair]
+    tracing = replace(placement, traced=True, chunk=1)
+
+    def traces(*wanted: Run, together: bool = False) -> list[Trace]:
+        plan = Plan((found.regularizer,), wanted, together=together)
+        outcomes = executor.run(trainer, plan, regularizers, tracing)
+        by_index = {each.run.index: each.trace for each in outcomes if each.trace is not None}
+        return [by_index[run.index] for run in wanted if run.index in by_index]
+
+    together = proof.runs[0].process == proof.runs[pair].process
+    recorded = traces(first, other, together=together)
+    if len(recorded) < 2:
+        return found
+    if not (together or explained(*recorded)):
+        recorded += traces(first)
+    divergence = locate(*recorded, in_one_process=together)
+    told = str(divergence) if divergence is not None else _NOT_AGAIN
+    reasons = (told, *found.verdict.reasons)
+    return replace(found, proof=replace(proof, divergence=divergence), verdict=broken(*reasons))
+
+
+def _unlike(proof: Proof) -> int:
+    """The place of a run that is not as the first is, one of another process before one of the same; 0 where
+    there is none.
+    """
+    first = replace(proof.runs[0], process=0)
+    unlike = [place for place, run in enumerate(proof.runs) if replace(run, process=0) != first]
+    elsewhere = [place for place in unlike if proof.runs[place].process != proof.runs[0].process]
+    return next(iter([*elsewhere, *unlike]), 0)
+
+
+_NOT_AGAIN = (
+    "trained twice more to find where, the runs agreed in all that was recorded: it happens now and then, as "
+    "races between threads do, or in what no module and no checkpoint of the training shows "
+    "(run.checkpoint(name, value) in a FunctionTrainer)"
+)

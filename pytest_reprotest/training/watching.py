@@ -1,0 +1,222 @@
+"""Calls that take what no seed of a run decides, found while it trains, with the user's line."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from pytest_reprotest.trace import Draw, Kind
+from pytest_reprotest.training.faults import OURS
+from pytest_reprotest.training.lines import is_theirs, line_of, under
+from pytest_reprotest.training.loaders import Loaders
+
+_GLOBAL_PYTHON: Any = random.seed.__self__  # type: ignore[attr-defined]
+_CLOCKS = {
+    "time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "process_time"
+}  # fmt: skip
+_TORCH_DRAWS = {
+    "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli",
+    "multinomial", "normal", "poisson", "dropout", "feature_dropout", "alpha_dropout", "rrelu", "random_",
+    "normal_", "uniform_", "bernoulli_", "exponential_", "geometric_", "log_normal_", "cauchy_",
+}  # fmt: skip
+_NUMPY_DRAWS = (
+    "rand", "randn", "randint", "random", "random_sample", "choice", "permutation", "shuffle", "normal",
+    "uniform", "binomial", "poisson", "standard_normal", "exponential", "beta", "gamma",
+)  # fmt: skip
+_SEED_BITS = 128  # that numpy.random.SeedSequence asks of the system where it is given no seed
+_MOST = 50
+_STEPS = 3  # after which a watch that is limited may end
+
+
+class Watch:
+    """Gathers the calls of one training.
+
+    Attributes
+    ----------
+    draws : list of Draw
+        Each kind and line once.
+    step : int
+        Steps of an optimizer so far.
+    """
+
+    def __init__(self) -> None:
+        self.draws: list[Draw] = []
+        self.step = 0
+        self._known: set[tuple[str, str]] = set()
+        self._seeded: set[str] = set()
+        self._state: Any = None
+        self._until = self._latest = math.inf
+
+    @contextmanager
+    def watching(self, seconds: float = math.inf, at_most: float = math.inf) -> Iterator[None]:
+        """Watch what is computed inside.
+
+        Parameters
+        ----------
+        seconds, at_most : float
+            Every call is looked at, at the price of slower Python, for so many seconds and three steps of an
+            optimizer, however long these take up to ``at_most``. The few functions that are replaced (dropout,
+            DataLoader, numpy.random) are watched throughout.
+        """
+        started = time.perf_counter()
+        self._until, self._latest = started + seconds, started + at_most
+        with tempfile.TemporaryDirectory(prefix="reprotest-") as folder:
+            loaders = Loaders(Path(folder))
+            counting = register_optimizer_step_post_hook(self._count)
+            try:
+                with loaders.watched(), self._replaced(), self._profiled():
+                    yield
+            finally:
+                counting.remove()
+            self.draws.extend(loaders.found())
+
+    @contextmanager
+    def _profiled(self) -> Iterator[None]:
+        if sys.getprofile() is not None:  # somebody else's; patches are watched all the same
+            yield
+            return
+        sys.setprofile(self._look)
+        threading.setprofile(self._look)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+
+    @contextmanager
+    def _replaced(self) -> Iterator[None]:
+        """Functions that a profiler does not see, or that are to be watched to the end."""
+        functional: Any = torch.nn.functional
+        before = [(functional, "dropout", functional.dropout)]
+        before += [(np.random, name, getattr(np.random, name)) for name in (*_NUMPY_DRAWS, "seed")]
+        for owner, name, theirs in before:
+            wrapped = self._dropout(theirs) if owner is functional else self._numpy(name, theirs)
+            setattr(owner, name, wrapped)
+        try:
+            yield
+        finally:
+            for owner, name, theirs in before:
+                setattr(owner, name, theirs)
+
+    def _dropout(self, theirs: Callable[..., Any]) -> Callable[..., Any]:
+        def dropout(
+            input: torch.Tensor,  # noqa: A002 - as torch has it
+            p: float = 0.5,
+            training: bool = True,
+            inplace: bool = False,
+        ) -> Any:
+            if training and p and not torch.is_grad_enabled():
+                self._add(
+                    "evaluation",
+                    "dropout is on while no gradients are recorded, so predictions are partly random; call "
+                    "model.eval() before predicting, and give F.dropout training=self.training",
+                    sys._getframe(1),
+                )
+            return theirs(input, p, training, inplace)
+
+        return dropout
+
+    def _numpy(self, name: str, theirs: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            frame = sys._getframe(1)
+            if line_of(frame):
+                if name == "seed" and (args or kwargs) and args[:1] != (None,):
+                    self._seeded.add("NumPy")
+                elif name != "seed":
+                    self._global("NumPy", f"np.random.{name}", frame)
+            return theirs(*args, **kwargs)
+
+        return call
+
+    def _look(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event == "c_call":
+            self._c_call(frame, arg)
+        elif event == "c_return" and self._state is not None and _name_of(arg) in _TORCH_DRAWS:
+            before, self._state = self._state, None
+            if not torch.equal(before, torch.random.get_rng_state()):
+                self._global("torch", f"torch's {_name_of(arg)}", frame)
+        elif (
+            event == "call" and frame.f_code is torch.random.manual_seed.__code__ and line_of(frame)
+        ):
+            self._seeded.add("torch")
+        now = time.perf_counter()
+        if (now > self._until and self.step >= _STEPS) or now > self._latest:
+            sys.setprofile(None)
+
+    def _count(self, *_: Any) -> None:
+        self.step += 1
+
+    def _c_call(self, frame: FrameType, arg: Any) -> None:
+        name, owner = _name_of(arg), getattr(arg, "__self__", None)
+        if name == "urandom" and frame.f_locals.get("k") == _SEED_BITS:
+            self._add("unseeded", "NumPy's generator without a seed", frame)
+        elif name == "urandom":
+            self._add("system", "os.urandom", frame)
+        elif name in _CLOCKS and owner is time:
+            if is_theirs(frame):
+                self._add("clock", f"time.{name}()", frame)
+        elif name in ("now", "utcnow", "today") and _is_date(owner):
+            self._add("clock", f"datetime.{name}()", frame)
+        elif name == "seed" and isinstance(owner, random.Random):
+            if frame.f_locals.get("a", 0) is None:
+                self._add("unseeded", f"{type(owner).__name__}() without a seed", frame)
+            elif owner is _GLOBAL_PYTHON and line_of(frame):
+                self._seeded.add("Python")
+        elif name == "seed" and isinstance(owner, torch.Generator):
+            self._add("unseeded", "torch's seed(), which takes the system's", frame)
+        elif name in ("random", "getrandbits") and owner is _GLOBAL_PYTHON:
+            self._global("Python", "random", frame)
+        elif name in ("start_new_thread", "start_joinable_thread"):
+            self._add("thread", "a thread was started", frame)
+        elif name in _TORCH_DRAWS:
+            self._state = torch.random.get_rng_state()
+
+    def _global(self, library: str, what: str, frame: FrameType) -> None:
+        """A draw from a global generator: a leak where the user's code never seeds that, and it is not in a
+        factory, which has a stream of its own.
+        """
+        if library not in self._seeded and not under(frame, "build_model", OURS):
+            self._add(
+                "global",
+                f"{what} draws from {library}'s global generator, which the training never seeds: here it "
+                "follows the run's noise stream, elsewhere whatever drew from it before. Draw from a "
+                "generator of the training's own",
+                frame,
+            )
+
+    def _add(self, kind: Kind, what: str, frame: FrameType | None) -> None:
+        line = line_of(frame)
+        if line and (kind, line) not in self._known and len(self.draws) < _MOST:
+            self._known.add((kind, line))
+            self.draws.append(Draw(kind, what, line, self.step))
+
+
+def _is_date(owner: Any) -> bool:
+    return isinstance(owner, type) and issubclass(owner, datetime.date)
+
+
+def _name_of(arg: Any) -> str:
+    return getattr(arg, "__name__", "")
+
+
+def unseeded_calls(call: Callable[[], Any]) -> str:
+    """What a call takes that no seed decides, to go on a sentence: ``; os.urandom at a.py:3 in f: …``."""
+    watch = Watch()
+    with watch.watching():
+        call()
+    found = [draw for draw in watch.draws if draw.kind in ("unseeded", "system", "clock")]
+    return "".join(f"; {draw.what} at {draw.line}" for draw in found[:1])
