@@ -26,6 +26,7 @@ _WHAT = {
     "buffers": "the buffer {name!r}",
     "gradient": "the gradient of {name!r}",
     "weights": "the weights {name!r}",
+    "predictions": "the predictions",
 }
 LEFT_BEHIND = (
     "something that an earlier training in the same process left behind: a model, optimizer, tensor or counter "
@@ -151,7 +152,7 @@ def _what(left: Event | None, right: Event | None) -> str:
         shown = " and ".join(_short(each) for each in (left, right))
         return f"the trainings do different things ({shown})"
     where = " in evaluation" if event.evaluation else ""
-    if not event.name and event.phase != "inputs":
+    if not event.name and event.phase not in ("inputs", "predictions"):
         return f"something in the phase {event.phase!r}{where}"
     return _WHAT[event.phase].format(name=event.name) + where
 
@@ -180,6 +181,11 @@ def _by_phase(event: Event) -> str:
         return (
             "data that come in no fixed order, or are changed on the way: the order of a set of objects, of "
             "files in a folder (sort them), or of threads"
+        )
+    if event.phase == "predictions":
+        return (
+            "something that no module, optimizer or checkpoint shows; run.checkpoint(name, value) in a "
+            "FunctionTrainer tells more"
         )
     if event.phase in ("start", "checkpoint"):
         return "something else than the run's seed: memory addresses, files, or the network"

@@ -64,7 +64,6 @@ def _unlike(proof: Proof) -> int:
 
 
 _NOT_AGAIN = (
-    "trained twice more to find where, the runs agreed in all that was recorded: it happens now and then, as "
-    "races between threads do, or in what no module and no checkpoint of the training shows "
-    "(run.checkpoint(name, value) in a FunctionTrainer)"
+    "trained twice more to find where, the runs agreed: what differs does so now and then, as races between "
+    "threads do"
 )

@@ -73,7 +73,7 @@ def reproducibility(
     compat : str
         ``"study"`` shows the study's own p-value, labelled as what it is worth.
     deterministic : bool
-        Train runs of one seed apart, each in a process of its own; they have to agree to the last bit.
+        Train runs of one seed apart, in processes of their own; they have to agree to the last bit.
     max_prediction_difference, min_effective_accuracy, min_accuracy, max_accuracy_std : float or mapping
         Thresholds, fractions of test samples; one for all, or a mapping from regularizer to number.
     min_r2, min_effective_r2, max_mae : float or mapping

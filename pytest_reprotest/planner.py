@@ -97,7 +97,7 @@ def plan_audit(
 
 
 _PROOF = (
-    "a proof of determinism: runs of one seed, each in a process of its own, have to agree to the last bit; "
+    "a proof of determinism: runs of one seed, in processes of their own, have to agree to the last bit; "
     "there is no spread to expect"
 )
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Phase = Literal[
-    "start", "stream", "inputs", "forward", "checkpoint", "buffers", "gradient", "weights"
+    "start",
+    "stream",
+    "inputs",
+    "forward",
+    "checkpoint",
+    "buffers",
+    "gradient",
+    "weights",
+    "predictions",
 ]
 
 
@@ -19,7 +27,8 @@ class Event(NamedTuple):
         Steps of an optimizer before it.
     phase : str
         ``start`` (initial weights), ``stream`` (state of a global generator), ``inputs`` (of a batch),
-        ``forward`` (output of a module), ``checkpoint``, ``buffers``, ``gradient`` or ``weights``.
+        ``forward`` (output of a module), ``checkpoint``, ``buffers``, ``gradient``, ``weights``
+        or ``predictions``.
     name : str
         Of the stream, module, parameter or checkpoint; empty for a whole phase.
     digest : str

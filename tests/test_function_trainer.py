@@ -99,9 +99,29 @@ def test_a_generator_is_one_object_that_moves_on():
     assert first != second
 
 
+def test_the_seed_of_a_source_follows_it_and_is_where_its_torch_generator_starts():
+    seeds = {source: context(1).seed_of(source) for source in SOURCES}
+
+    assert all(type(seed) is int and 0 <= seed < 2**63 for seed in seeds.values())
+    assert len(set(seeds.values())) == 3
+    assert context(1).generator("noise").initial_seed() == seeds["noise"]
+    assert context(1, ("noise",)).seed_of("noise") == seeds["noise"]
+    assert context(1, ("noise",)).seed_of("init") == context(0).seed_of("init") != seeds["init"]
+
+
+def test_a_source_whose_seed_is_asked_for_is_drawn_from():
+    def train_fn(run):
+        run.seed_of("noise")
+        return Y_TRUE
+
+    assert outcome_of(train_fn, some_runs(1, vary=("noise",))[0]).failure is None
+
+
 def test_wrong_sources_and_kinds_are_refused():
     with pytest.raises(OptionError, match=r"unknown variance source 'inti'.*Did you mean 'init'"):
         context().generator("inti")
+    with pytest.raises(OptionError, match=r"unknown variance source 'inti'.*Did you mean 'init'"):
+        context().seed_of("inti")
     with pytest.raises(
         TrainingError, match=r"^generator\(kind='jax'\); expected 'torch' or 'numpy'$"
     ):

@@ -133,7 +133,7 @@ def test_a_proof_is_timed_run_by_run_and_expects_no_interval():
     assert [each.widths for each in found.expected] == [{}]
     assert found.notes == (
         "prepared",
-        "a proof of determinism: runs of one seed, each in a process of its own, have to agree to the last "
+        "a proof of determinism: runs of one seed, in processes of their own, have to agree to the last "
         "bit; there is no spread to expect",
     )
     assert type(found).from_dict(found.to_dict()) == found

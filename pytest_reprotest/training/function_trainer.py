@@ -108,6 +108,23 @@ class RunContext:
         if recorder is not None:
             recorder.add("checkpoint", name, digest_of(value))
 
+    def seed_of(self, source: str) -> int:
+        """The run's seed of one source, 63 bits: an integer goes where a generator can't, such as to the
+        workers of a DataLoader. The torch generator of the source starts from it, so use one of the two.
+
+        Parameters
+        ----------
+        source : {"init", "data_order", "noise"}
+
+        >>> run = RunContext(Run("none", 3, RunSeeds(base=0, run=3)), "cpu")
+        >>> of_sample = np.random.SeedSequence(run.seed_of("noise"), spawn_key=(1, 7))  # epoch, index
+        >>> np.random.default_rng(of_sample).integers(-2, 3, size=4)
+        array([ 0, -2,  0,  0])
+        """
+        check_sources([source])
+        self.read.add(source)
+        return self._seeds.seed(source)
+
 
 class FunctionTrainer(Trainer):
     """Trains by a function of the user's.

@@ -46,12 +46,14 @@ def train_to_prove(
             outcome = next(outcomes, None)
         if outcome is None:
             return
-        if placement.traced or (first and runs[0].index == 0):
-            outcome = replace(outcome, trace=Trace(tuple(recorder.events), tuple(watch.draws)))
-        first = False
         if outcome.labels is not None and outcome.digests is None:
             predictions = of_arrays(outcome.labels, outcome.scores)
             outcome = replace(outcome, digests=Digests(os.getpid(), predictions))
+        if placement.traced and outcome.digests is not None:
+            recorder.add("predictions", "", outcome.digests.predictions)
+        if placement.traced or (first and runs[0].index == 0):
+            outcome = replace(outcome, trace=Trace(tuple(recorder.events), tuple(watch.draws)))
+        first = False
         yield outcome
 
 

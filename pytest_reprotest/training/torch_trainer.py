@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pytest_reprotest.errors import DataError, RegularizerRefused, ReprotestError, TrainingError
 from pytest_reprotest.interfaces import Placement, Prepared, Regularizer, RunOutcome, Trainer
@@ -159,8 +159,8 @@ class TorchTrainer(Trainer):
         """Train a chunk, stacked or one run after another."""
         if "init" in runs[0].seeds.vary and regularizer.label in self._fixed_starts:
             why = self._fixed_starts[regularizer.label]
-            told = str(fixed_start(self.model_factory, runs[0].seeds, why))
-            yield RunOutcome(runs[0], failure=told)
+            error = fixed_start(self.model_factory, runs[0].seeds, why)
+            yield RunOutcome(runs[0], failure=str(error))
             return
         recipe = regularizer.modify_recipe(self.recipe)
         if placement.engine == "stacked":
@@ -274,7 +274,7 @@ class TorchTrainer(Trainer):
         ]
 
     def _model(self, regularizer: Regularizer, seeds: RunSeeds, device: str) -> nn.Module:
-        return build_model(self.model_factory, regularizer, seeds, self._sample(), device)
+        return build_model(self.model_factory, regularizer, seeds, self._test.inputs[:2], device)
 
     def _n_classes(self) -> int | None:
         """Classes that occur in the labels: the largest plus one; None where targets are no classes."""
@@ -286,9 +286,6 @@ class TorchTrainer(Trainer):
             if isinstance(source, TensorSource)
         ]
         return max(tops) + 1
-
-    def _sample(self) -> Tensor:
-        return self._test.inputs[:2]
 
     def _on(self, device: str) -> tuple[Source, Source]:
         """Both data sets on the device, moved once."""

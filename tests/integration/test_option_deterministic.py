@@ -14,15 +14,17 @@ from pathlib import Path
 
 words = {f"word{number}" for number in range(100)}
 
+def first(words):
+    return sorted(words)[0]
+
 class ByAWord(nn.Module):
-    # the order of a set of texts decides: it follows PYTHONHASHSEED
     def __init__(self):
         super().__init__()
         self.layers = make_solved()
 
     def forward(self, inputs):
         Path(f"process_{os.getpid()}").touch()
-        shift = int(next(iter(set(words)))[4:]) / 1000
+        shift = int(first(words)[4:]) / 1000
         return self.layers(inputs + shift)
 
 @reproducibility(runs=2, min_accuracy=0.5)
@@ -80,7 +82,7 @@ def test_a_sound_training_is_proven_in_processes_of_its_own(project):
     assert [switch.get() for switch in SWITCHES] == before
 
     stored = project.audits()["test_sound"]
-    assert stored["settings"]["switches"]["PYTHONHASHSEED"] == "0"
+    assert stored["settings"]["switches"]["PYTHONHASHSEED"] == "another in each process"
     proof = stored["regularizers"]["none"]["proof"]
     assert (proof["proven"], proof["processes"]) == (True, 2)
     assert proof["compared"] == ["weights", "buffers", "losses", "predictions"]
@@ -93,12 +95,35 @@ def test_a_sound_training_is_proven_in_processes_of_its_own(project):
     assert len(list(project.path.glob("process_*"))) == 3  # the parent tries one step
 
 
+def test_the_order_of_a_set_is_found_by_a_third_training(project):
+    project.write(SOUND.replace("sorted(words)[0]", "next(iter(words))"))
+    result = project.run("--repro-deterministic", "-n0")
+    result.assert_outcomes(failed=1)
+    said = project.said(result)
+    assert "first divergence in step 1: the output of module 'layers.0 (Linear)'" in said
+    assert "the order of a set, or hash() of a text" in said
+
+
+def test_it_holds_in_workers_of_xdist_too(project):
+    project.write(SOUND + FAULTY)
+    result = project.run("--repro-deterministic", "-n2")
+    result.assert_outcomes(passed=2, failed=2)
+    said = project.said(result)
+    assert "entropy of the operating system: os.urandom" in said
+    assert "agree to the last bit in weights, buffers, losses and predictions" in said
+
+
 def test_what_differs_fails_and_is_named_whatever_is_only_reported(project):
     project.write(FAULTY)
     result = project.run("--repro-report-only", "--repro-json=out.json", "-n0")
     result.assert_outcomes(passed=1, failed=2)
     said = project.said(result)
     assert "1 of 1 regularizers do not give the same bits when one seed is trained again" in said
+    assert (
+        "none (2 runs): first divergence in step 1: the predictions. Cause that fits: entropy"
+        in said
+    )
+    assert "in noisy: return np.random.default_rng(int.from_bytes(os.urandom(7)" in said
     assert "none (2 runs): predictions differ on " in said
     assert "of 10 samples (run 1 against run 0)" in said
     assert (
@@ -161,7 +186,7 @@ def test_a_plan_of_a_proof_expects_no_interval(project):
     result = project.run("--repro-plan", "-n0")
     result.assert_outcomes(skipped=1)
     said = project.said(result)
-    assert "a proof of determinism: runs of one seed, each in a process of its own" in said
+    assert "a proof of determinism: runs of one seed, in processes of their own" in said
     assert "no pilot" not in said
     assert "reproducibility: --repro-seed=0 --repro-deterministic (1 audited test)" in said
 
