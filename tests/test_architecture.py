@@ -40,6 +40,7 @@ ROOMS = [
     "comparisons",
     "result",
     "differences",
+    "conditions",
     "joined",
     "baseline",
     "bank",

@@ -66,7 +66,7 @@ class _Worker:
         self.returned: set[int] = set()
         ours, theirs = Pipe()
         self.pipe: Connection[Any, Any] = ours
-        environment = {**os.environ, **_ONE_THREAD, **added}
+        environment = {**os.environ, **added}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest_reprotest.execution.worker", str(theirs.fileno())],
@@ -126,7 +126,7 @@ class ProcessExecutor(Executor):
             )
         self.n_workers = workers
         self._devices = tuple(devices)
-        self._environment = dict(environment or {})
+        self.environment: dict[str, str] = {**_ONE_THREAD, **(environment or {})}
         self._fresh = fresh
         self._workers: list[_Worker] = []
         self._shipping: tuple[tempfile.TemporaryDirectory[str], Hold] | None = None
@@ -228,7 +228,7 @@ class ProcessExecutor(Executor):
     def _worker(self, devices: Sequence[str]) -> _Worker:
         """A worker on the device that has the fewest."""
         busy = [worker.device for worker in self._workers]
-        return _Worker(min(devices, key=busy.count), self._environment)
+        return _Worker(min(devices, key=busy.count), self.environment)
 
     def close(self) -> None:
         """End all workers at once, and remove the data they shared."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import nn
 
 from pytest_reprotest.digests import digest
 from pytest_reprotest.training.data import Source, TensorSource
@@ -37,6 +38,18 @@ def tensor_digest(tensor: torch.Tensor) -> str:
     """
     dense = tensor.detach()
     return digest(_parts(dense if dense.layout is torch.strided else dense.to_dense()))
+
+
+def weights_digest(model: nn.Module) -> str:
+    """The digest of a model's parameters and their names.
+
+    >>> weights_digest(nn.ReLU()) == weights_digest(nn.Tanh())
+    True
+    """
+    return digest(
+        f"{name} {tensor_digest(parameter)} ".encode()
+        for name, parameter in model.named_parameters()
+    )
 
 
 def _parts(tensor: torch.Tensor) -> Iterator[Any]:

@@ -148,7 +148,7 @@ def switches() -> dict[str, Any]:
 @contextmanager
 def switched(table: Sequence[Switch] = SWITCHES) -> Iterator[None]:
     """Set every switch, and set all back on exit, also after an exception or an interrupt."""
-    before = [(switch, value) for switch in table if (value := _read(switch)) is not None]
+    before = [(switch, value) for switch in table if (value := read(switch)) is not None]
     try:
         for switch, _ in before:
             switch.set(switch.wanted)
@@ -158,7 +158,7 @@ def switched(table: Sequence[Switch] = SWITCHES) -> Iterator[None]:
             switch.set(value)
 
 
-def _read(switch: Switch) -> Any:
+def read(switch: Switch) -> Any:
     """Its value; None where it can't be read, for which PyTorch raises a RuntimeError."""
     try:
         return switch.get()
