@@ -209,8 +209,8 @@ class Executor(ABC):
     n_workers: int = 1
     """Chunks that are trained side by side."""
 
-    environment: Mapping[str, str] | None = None
-    """Variables that are set for the processes that train; None where this one does."""
+    environment: Mapping[str, str] = {}
+    """Variables that are set for the processes that train."""
 
     @abstractmethod
     def run(

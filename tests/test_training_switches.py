@@ -8,7 +8,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_reprotest.training.switches import ENVIRONMENT, SWITCHES, Switch, switched, switches
+from pytest_reprotest.training import switches as switches_module
+from pytest_reprotest.training.switches import (
+    ENVIRONMENT,
+    SWITCHES,
+    Switch,
+    assume,
+    states,
+    switched,
+    switches,
+)
 
 MATMUL = "torch.set_float32_matmul_precision"
 ALGORITHMS = "torch.use_deterministic_algorithms"
@@ -134,3 +143,38 @@ def test_the_science_s_switches_are_all_there():
     assert told["torch.backends.cudnn.allow_tf32"] is False
     assert told["torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction"] is False
     assert told["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+# --- flags of another process -------------------------------------------------------------------
+
+
+@given(mixture=mixtures, other=mixtures)
+def test_what_another_process_had_set_is_set_here(mixture, other):
+    for switch in SWITCHES:
+        switch.set(mixture[switch.name])
+    theirs = states()
+    for switch in SWITCHES:
+        switch.set(other[switch.name])
+    assume(theirs)
+    ours = states()
+    assert {name: ours.get(name) for name in theirs} == theirs
+
+
+def test_the_default_type_goes_with_them():
+    theirs = {**states(), "torch.set_default_dtype": torch.float64}
+    before = states()
+    assume(theirs)
+    assert torch.get_default_dtype() is torch.float64
+    assume(before)
+    assert torch.get_default_dtype() is torch.float32
+
+
+def test_what_is_so_already_is_left_alone(monkeypatch):
+    def never(_):
+        raise AssertionError
+
+    for switch in SWITCHES:
+        monkeypatch.setattr(
+            switches_module, "FLAGS", [Switch(switch.name, switch.get, never, None)]
+        )
+        assume(states())

@@ -126,7 +126,7 @@ class ProcessExecutor(Executor):
             )
         self.n_workers = workers
         self._devices = tuple(devices)
-        self.environment: dict[str, str] = {**_ONE_THREAD, **(environment or {})}
+        self.environment = {**_ONE_THREAD, **(environment or {})}
         self._fresh = fresh
         self._workers: list[_Worker] = []
         self._shipping: tuple[tempfile.TemporaryDirectory[str], Hold] | None = None
@@ -139,10 +139,12 @@ class ProcessExecutor(Executor):
         placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every chunk; outcomes come as they are ready."""
+        from pytest_reprotest.training.switches import states
+
         shared_by = 1 if self._fresh else self.n_workers  # a share may be larger than a chunk
         waiting = deque(_Chunk(runs) for runs in plan.chunks(placement.chunk, shared_by))
         callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
-        shipped = self._hold().ship((trainer, dict(regularizers)), callables)
+        shipped = self._hold().ship((trainer, dict(regularizers), states()), callables)
         try:
             yield from self._serve(waiting, shipped, placement)
         except BaseException:  # also Ctrl-C, and a consumer that stops early

@@ -41,10 +41,10 @@ def remarks(comparison: BaselineComparison, width: int) -> Iterator[str]:
 
 
 def sentence(text: str, width: int) -> list[str]:
-    """The lines of a sentence; line breaks that a file holds make none.
+    r"""The lines of a sentence; line breaks that a file holds make none.
 
-    >>> sentence("test_a\\r: worse", 40)
-    ['test_a\\\\r: worse']
+    >>> sentence("test_a\r: worse", 40)
+    ['test_a\\r: worse']
     """
     return wrap(printable(text), width)
 
@@ -56,15 +56,15 @@ def printable(text: str) -> str:
 
 def _remarks(comparison: BaselineComparison) -> Iterator[str]:
     for label in (*comparison.by_regularizer, *comparison.broken):
-        for sentence in (*comparison.breaches(label), *comparison.improvements(label)):
-            yield f"{label}: {sentence}"
+        for told in (*comparison.breaches(label), *comparison.improvements(label)):
+            yield f"{label}: {told}"
     for label, reason in comparison.uncompared.items():
         yield f"{label} {reason}"
     for warning in comparison.warnings:
         yield f"warning: {warning}"
-    told = [str(difference) for difference in other_settings(comparison.differences)]
-    if told:
-        yield f"settings that differ, old → new: {'; '.join(told)}"
+    others = other_settings(comparison.differences)
+    if others:
+        yield f"settings that differ, old → new: {'; '.join(map(str, others))}"
     changed = in_words(comparison.differences)
     if changed:
         yield f"fingerprint, old → new: {changed}. {HOLDS}"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from pytest_reprotest.fingerprint import driver, environment, machine, versions
-from pytest_reprotest.training.switches import SWITCHES, read
+from pytest_reprotest.training.switches import SWITCHES, states
 
 _LIBRARIES = {"mkl": r"Math Kernel Library Version ([\w.]+)", "onednn": r"MKL-DNN v([\w.]+)"}
 
@@ -29,25 +29,23 @@ def surroundings(
     threads : int, optional
         CPU threads that are known to be set while training.
     added : mapping, optional
-        Variables that are set for other processes that train; None where this one does.
+        Variables that are set for the processes that train.
     deterministic : bool
         Whether all switches are set while training.
 
     >>> sorted(surroundings("cpu", threads=1))
     ['environment', 'flags', 'machine', 'threads', 'versions']
     """
-    found: dict[str, Any] = {
+    return {
         "versions": {**versions(), **_builds(device)},
         "machine": {**machine(), **_processors(device)},
         "threads": {
             **({} if threads is not None else {"intra_op": torch.get_num_threads()}),
             "inter_op": torch.get_num_interop_threads(),
         },
+        "flags": flags(deterministic),
         "environment": environment(added),
     }
-    if deterministic or added is None:  # other processes have flags of their own
-        found["flags"] = flags(deterministic)
-    return found
 
 
 def flags(deterministic: bool = False) -> dict[str, Any]:
@@ -56,11 +54,13 @@ def flags(deterministic: bool = False) -> dict[str, Any]:
     >>> flags()["torch.set_default_dtype"]
     'float32'
     """
-    found = {switch.name: switch.wanted if deterministic else read(switch) for switch in SWITCHES}
+    found = states()
+    if deterministic:
+        found.update((switch.name, switch.wanted) for switch in SWITCHES)
     enabled, warns_only = found["torch.use_deterministic_algorithms"]
     found["torch.use_deterministic_algorithms"] = "warn_only" if enabled and warns_only else enabled
-    found["torch.set_default_dtype"] = str(torch.get_default_dtype()).removeprefix("torch.")
-    return {name: value for name, value in found.items() if value is not None}
+    found["torch.set_default_dtype"] = str(found["torch.set_default_dtype"]).removeprefix("torch.")
+    return found
 
 
 def _builds(device: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ before a process starts is in ``ENVIRONMENT``, for the processes that train.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -138,6 +138,15 @@ SWITCHES = _table()
 """In the order in which they are set, and set back: one that moves others comes before them."""
 
 
+FLAGS = (
+    *SWITCHES,
+    Switch(
+        "torch.set_default_dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32
+    ),
+)
+"""What is told of a training, and set in every process that trains; a proof holds in whatever default type."""
+
+
 def switches() -> dict[str, Any]:
     """Name → wanted value of every switch, and of every variable of the environment, as JSON primitives."""
     found = {switch.name: switch.wanted for switch in SWITCHES}
@@ -156,6 +165,18 @@ def switched(table: Sequence[Switch] = SWITCHES) -> Iterator[None]:
     finally:
         for switch, value in before:
             switch.set(value)
+
+
+def states() -> dict[str, Any]:
+    """Name → value of each of ``FLAGS`` as it is here; without those that can't be read."""
+    return {flag.name: value for flag in FLAGS if (value := read(flag)) is not None}
+
+
+def assume(found: Mapping[str, Any]) -> None:
+    """Set what ``states`` found in another process, and leave alone what is so already."""
+    for flag in FLAGS:
+        if flag.name in found and read(flag) != found[flag.name]:
+            flag.set(found[flag.name])
 
 
 def read(switch: Switch) -> Any:
