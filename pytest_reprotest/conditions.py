@@ -36,6 +36,7 @@ _NAMES = {
     "threads.inter_op": "inter-op",
 }
 _WITHOUT_COLON = ("threads", "initial weights")
+_OF_GPU = ("torch.backends.cuda.", "torch.backends.cudnn.")
 _SHOWN = 3  # regularizers whose initial weights changed
 
 HOLDS = "PD between old and new runs holds this change itself"
@@ -86,15 +87,23 @@ def described(settings: Mapping[str, Any]) -> Iterator[str]:
         texts = [f"{_name(f'{key}.{name}')} {short(value)}" for name, value in known[key].items()]
         if texts:
             yield _headed(group, [text.strip() for text in texts])
-    on = {name: value for name, value in _entries(settings, "flags").items() if value is not False}
-    if on:
-        yield _headed(
-            "flags", [name if v is True else f"{name} {short(v)}" for name, v in on.items()]
-        )
+    flags = list(_on(settings))
+    if flags:
+        yield _headed("flags", flags)
     variables = _entries(settings, "environment")
     if variables:
         found = [f"{name}={short(v)}" for name, v in variables.items() if v is not None]
         yield _headed("environment", found or ["nothing is set"])
+
+
+def _on(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The flags that are on and have a part in it; those of a GPU have none without one."""
+    on_gpu = str(settings.get("device", "")).startswith("cuda")
+    for name, value in _entries(settings, "flags").items():
+        of_gpu = name.startswith(_OF_GPU)
+        if value is not False and value != "none" and (on_gpu or not of_gpu):
+            told = name.removeprefix("torch.").removeprefix("backends.")
+            yield told if value is True else f"{told} {short(value)}"
 
 
 def _entries(settings: Mapping[str, Any], key: str) -> dict[str, Any]:

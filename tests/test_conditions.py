@@ -121,18 +121,28 @@ def test_data_that_cannot_be_known_is_no_change():
 
 
 def test_a_fingerprint_is_a_few_lines():
-    assert list(described(SETTINGS)) == [
+    settings = changed(**{"flags__torch.backends.cudnn.benchmark": True})
+    assert list(described(settings)) == [
         "software: python 3.12.1, torch 2.12.0, CUDA 12.8, oneDNN 3.11",
         "machine: CPU AMD EPYC, instruction set AVX2, GPU A100, driver 535.104",
         "threads 1, inter-op 8",
-        "flags: torch.set_default_dtype float32",
+        "flags: cudnn.benchmark, set_default_dtype float32",
         "environment: OMP_NUM_THREADS=4",
     ]
 
 
 def test_flags_that_are_off_and_variables_that_are_not_set_take_no_room():
-    settings = {"flags": {"a": True, "b": False}, "environment": {"MKL_CBWR": None}}
+    flags = {"torch.a": True, "torch.b": False, "torch.backends.mkldnn.conv.fp32_precision": "none"}
+    settings = {"flags": flags, "environment": {"MKL_CBWR": None}}
     assert list(described(settings)) == ["flags: a", "environment: nothing is set"]
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"), [("cpu", []), ("cuda:1", ["flags: cudnn.benchmark"])]
+)
+def test_flags_of_a_gpu_are_told_where_there_is_one(device, expected):
+    flags = {"torch.backends.cudnn.benchmark": True}
+    assert list(described({"flags": flags, "device": device})) == expected
 
 
 @pytest.mark.parametrize(
