@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_reprotest.joined import title
+from pytest_reprotest.report.attributed import attributions
 from pytest_reprotest.report.held import (
     GATE_LEGEND,
     GateLayout,
@@ -147,6 +148,7 @@ def render(
     lines.extend(
         Line(text, remark.style) for remark in remarks for text in wrap(remark.text, width)
     )
+    lines.extend(Line(text) for text in attributions(audits, width) if verbosity >= 0)
     return lines
 
 

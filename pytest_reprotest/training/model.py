@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 from pytest_reprotest.errors import ReprotestError, TrainingError
 from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.regularizers._keyed import KeyedDropout
-from pytest_reprotest.seeds import RunSeeds
+from pytest_reprotest.seeds import ONE_ULP, RunSeeds
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.state import seed_globals
 
@@ -87,6 +87,8 @@ def build_model(
     model = copy.deepcopy(made)
     if any(is_lazy(parameter) for parameter in model.parameters()):
         _materialize(model, sample)
+    if ONE_ULP in seeds.vary:
+        nudge(model, seeds)
     if not by_hand:
         regularizer.modify_model(model)
     model = _with_keyed_dropout(model)
@@ -104,6 +106,36 @@ def _materialize(model: nn.Module, sample: Tensor) -> None:
     with torch.no_grad():
         model(sample[:2].cpu().clone())
     model.train()
+
+
+def nudge(model: nn.Module, seeds: RunSeeds) -> None:
+    """Move one element of one weight by one ulp, away from 0; another for each run, and none in run 0.
+
+    A weight is drawn with the chance of its size, among those that are trained, are no vectors and not all 0:
+    biases often start at 0, whose next number is too small to be added to anything.
+
+    Raises
+    ------
+    TrainingError
+        Where the model has no such weight.
+    """
+    if seeds.run == 0:
+        return
+    trained = [each for each in model.parameters() if each.requires_grad and each.any()]
+    weights = [each for each in trained if each.dim() > 1] or trained
+    if not weights:
+        raise TrainingError(
+            "no initial weight can be moved by one ulp: all that are trained are 0. Draw them from a "
+            "generator, or leave attribution out"
+        )
+    rng = np.random.default_rng(seeds.sequence(ONE_ULP))
+    sizes = np.array([int(weight.count_nonzero()) for weight in weights])
+    weight = weights[int(rng.choice(len(weights), p=sizes / sizes.sum()))]
+    with torch.no_grad():
+        places = weight.nonzero()
+        place = tuple(places[int(rng.integers(len(places)))].tolist())
+        value = weight[place]
+        weight[place] = torch.nextafter(value, torch.sign(value) * torch.inf)
 
 
 def key_noise(model: nn.Module, seeds: RunSeeds) -> None:

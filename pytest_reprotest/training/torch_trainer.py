@@ -59,6 +59,8 @@ class TorchTrainer(Trainer):
     OptionError, DataError, TrainingError
     """
 
+    nudges = True
+
     def __init__(
         self,
         model_factory: Factory,
@@ -154,7 +156,8 @@ class TorchTrainer(Trainer):
         self, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
     ) -> Iterator[RunOutcome]:
         """Train a chunk, stacked or one run after another."""
-        if "init" in runs[0].seeds.vary and regularizer.label in self._fixed_starts:
+        stands = "init" in runs[0].seeds.vary and regularizer.label in self._fixed_starts
+        if stands and not runs[0].rung:
             yield RunOutcome(runs[0], failure=str(fixed_start(self.model_factory, runs[0].seeds)))
             return
         recipe = regularizer.modify_recipe(self.recipe)
