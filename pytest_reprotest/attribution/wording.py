@@ -86,7 +86,7 @@ def _of_sources(sources: Sequence[Climbed]) -> str:
             f"{SPELLED[top.name]} leaves the {percent(others[0].share.value)} of {SPELLED[others[0].name]}"
         )
     if top.share.value >= _MOST:
-        end = f"at least {percent(top.share.low)}" if not math.isnan(top.share.low) else "unknown"
+        end = percent(top.share.low) if not math.isnan(top.share.low) else "unknown"
         return (
             f"varying only {SPELLED[top.name]} gives {percent(top.share.value)} {full}, and with "
             f"{top.n_runs} runs its lower end is {end}: it takes more runs to tell which seed matters"

@@ -61,7 +61,7 @@ def _cells(rung: Climbed) -> list[list[str]]:
     return [
         [f"  {rung.name}"],
         [str(rung.n_runs)],
-        [figure(rung.prediction_difference)],
+        [figure(rung.prediction_difference, interval=rung.prediction_difference.value > 0)],
         [_share(rung.share)],
     ]
 

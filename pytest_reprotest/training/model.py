@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -109,10 +110,10 @@ def _materialize(model: nn.Module, sample: Tensor) -> None:
 
 
 def nudge(model: nn.Module, seeds: RunSeeds) -> None:
-    """Move one element of one weight by one ulp, away from 0; another for each run, and none in run 0.
+    """Move one element of one weight by one ulp, away from 0: another one in each run, and none in run 0.
 
-    A weight is drawn with the chance of its size, among those that are trained, are no vectors and not all 0:
-    biases often start at 0, whose next number is too small to be added to anything.
+    Taken are weights that are trained and no vectors, where there are any, and their elements from half of the
+    largest up: an ulp of a small one is lost in the first sum, and biases often start at 0.
 
     Raises
     ------
@@ -125,17 +126,22 @@ def nudge(model: nn.Module, seeds: RunSeeds) -> None:
     weights = [each for each in trained if each.dim() > 1] or trained
     if not weights:
         raise TrainingError(
-            "no initial weight can be moved by one ulp: all that are trained are 0. Draw them from a "
-            "generator, or leave attribution out"
+            "no initial weight can be moved by one ulp, since all that are trained are 0; expected at least "
+            "one that is not. Draw them from a generator, or leave attribution out"
         )
-    rng = np.random.default_rng(seeds.sequence(ONE_ULP))
-    sizes = np.array([int(weight.count_nonzero()) for weight in weights])
-    weight = weights[int(rng.choice(len(weights), p=sizes / sizes.sum()))]
+    large = [each.abs() >= each.abs().max() / 2 for each in weights]
+    ends = np.cumsum([int(each.sum()) for each in large])
+    count = int(ends[-1])
+    rng = np.random.default_rng(RunSeeds(seeds.base, 0).sequence(ONE_ULP))
+    first, step = (int(number) for number in rng.integers(1, count + 1, 2))
+    while math.gcd(step, count) > 1:  # so that no two runs meet
+        step += 1
+    number = (first + seeds.run * step) % count
+    chosen = int(np.searchsorted(ends, number, side="right"))
+    weight = weights[chosen]
+    at = tuple(large[chosen].nonzero()[number - int(ends[chosen])].tolist())
     with torch.no_grad():
-        places = weight.nonzero()
-        place = tuple(places[int(rng.integers(len(places)))].tolist())
-        value = weight[place]
-        weight[place] = torch.nextafter(value, torch.sign(value) * torch.inf)
+        weight[at] = torch.nextafter(weight[at], torch.sign(weight[at]) * torch.inf)
 
 
 def key_noise(model: nn.Module, seeds: RunSeeds) -> None:
