@@ -56,38 +56,42 @@ def attributed(
         As the audit's runs were placed.
     """
     labels = [label for label, each in found.items() if not each.verdict.broken]
+    if not labels:
+        return dict(found), ()
     climbed: dict[str, list[Climbed]] = {label: [] for label in labels}
-    own, notes = own_rung(options, placement.device), list[str]()
+    notes: list[str] = []
+    own = own_rung(options, placement.device)
     trained = to_train(options, placement.device, trainer.nudges)
     for rung in ladder(placement.device):
-        if rung is own:
-            for label in labels:
-                climbed[label].append(_of_runs(rung, found[label]))
-            continue
-        if rung not in trained:
-            reason = (
-                f"{type(trainer).__name__} has no initial weights that could be moved by one ulp"
-            )
-            for label in labels:
-                climbed[label].append(Climbed(rung.name, left_out=reason))
-            continue
         plan = plan_of(rung, labels, options)
-        report = progress(plan) if progress is not None and labels else None
         outcomes: dict[str, list[RunOutcome]] = {label: [] for label in labels}
-        with _place(rung, placement, executor, options, len(plan.runs)) as (where, by):
-            for outcome in by.run(trainer, plan, regularizers, where) if labels else ():
-                outcomes[outcome.run.regularizer].append(replace(outcome, scores=None))
-                notes.extend([] if outcome.note is None else [outcome.note])
-                if report is not None:
+        if rung in trained:
+            report = progress(plan) if progress is not None else _silent
+            with _place(rung, placement, executor, options, len(plan.runs)) as (where, by):
+                for outcome in by.run(trainer, plan, regularizers, where):
+                    outcomes[outcome.run.regularizer].append(replace(outcome, scores=None))
+                    notes.extend(() if outcome.note is None else (outcome.note,))
                     report(outcome)
         for label in labels:
-            climbed[label].append(_climbed(rung, label, outcomes[label], trainer, options))
-    return {
-        label: replace(each, attribution=_with_shares(climbed[label], each))
-        if label in climbed
-        else each
-        for label, each in found.items()
-    }, tuple(dict.fromkeys(notes))
+            if rung is own:
+                here = _of_runs(rung, found[label])
+            elif rung in trained:
+                here = _climbed(rung, label, outcomes[label], trainer, options)
+            else:
+                here = Climbed(rung.name, left_out=_UNMOVED.format(type(trainer).__name__))
+            climbed[label].append(here)
+    shared = {
+        label: replace(found[label], attribution=_with_shares(climbed[label], found[label]))
+        for label in labels
+    }
+    return {**found, **shared}, tuple(dict.fromkeys(notes))
+
+
+_UNMOVED = "{} has no initial weights that could be moved by one ulp"
+
+
+def _silent(_: RunOutcome) -> None:
+    return None
 
 
 @contextmanager
