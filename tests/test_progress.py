@@ -183,7 +183,7 @@ def test_a_line_comes_at_most_every_30_seconds(monkeypatch):
 
 def test_a_line_names_the_rung_of_an_attribution(monkeypatch):
     clock = iter([0.0, 31.0, 32.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     plan, written = rungs_of(IDENTICAL, ["adam"], Options(runs=2)), []
     finish(plan, progress.lines(plan, written.append, "test_mlp"))
     assert written == ["test_mlp: 1 of 2 runs, 31 s, now adam, identical"]
