@@ -141,7 +141,7 @@ def _trained(
             if options.deterministic:
                 runs = plan.of(label)
                 found[label] = located(
-                    found[label], runs, trainer, chosen.regularizers, sized, executor
+                    found[label], runs, trainer, chosen.regularizers, sized, executor, progress
                 )
         waiting = [label for label in waiting if found[label].verdict.status == "inconclusive"]
         trained = n_runs
