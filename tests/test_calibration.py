@@ -120,6 +120,14 @@ def test_where_hardly_any_sample_differs_a_share_has_no_interval():
     assert not found.goal
 
 
+def test_the_share_of_an_ulp_that_is_lost_in_some_runs_is_told():
+    (found,) = calibration_attribution.nudged(
+        150, 1, settings=("moderate",), levels=(0.1,), stills=(0.5,), runs=(10,)
+    )
+    assert not found.goal
+    assert found.value > 0.9
+
+
 def test_a_rung_differs_as_much_as_its_fixed_noise_says():
     ladder = calibration_attribution.Ladder(calibration_attribution.at_level("moderate", 0.1), 0.5)
     rng = np.random.default_rng(0)
