@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_reprotest.stored import entry, number_in
 from pytest_reprotest.trace import Draw, Event, Trace
@@ -36,6 +36,24 @@ HASH_ORDER = (
     "the order of a set, or hash() of a text: the trainings agree where PYTHONHASHSEED is the same. Sort the "
     "set, or take zlib.crc32 in place of hash()"
 )
+
+
+_TRAININGS = 3  # two that part, and the first once more
+
+
+class Difference(NamedTuple):
+    """Where two traces part: how many events are the same before, and what comes then in each."""
+
+    position: int
+    left: Event | None
+    right: Event | None
+
+    @property
+    def event(self) -> Event:
+        """That of the first, or of the other where the first has ended."""
+        found = self.left or self.right
+        assert found is not None
+        return found
 
 
 @dataclass(frozen=True)
@@ -89,25 +107,21 @@ class Divergence:
         return cls(step, trainings, phase, name, what, cause, line)
 
 
-def first_difference(one: Trace, other: Trace) -> tuple[Event | None, Event | None] | None:
-    """The first place at which two traces part, as their events there; None where they are the same.
+def first_difference(one: Trace, other: Trace) -> Difference | None:
+    """The first place at which two traces part; None where they are the same.
 
     >>> same = Event(0, "forward", "0", "aa")
     >>> first_difference(Trace((same, Event(0, "forward", "1", "bb"))), Trace((same,)))
-    (Event(step=0, phase='forward', name='1', digest='bb', evaluation=False), None)
+    Difference(position=1, left=Event(step=0, phase='forward', name='1', digest='bb', evaluation=False), right=None)
     """
-    for left, right in zip_longest(one.events, other.events):
+    for position, (left, right) in enumerate(zip_longest(one.events, other.events)):
         if left != right:
-            return left, right
+            return Difference(position, left, right)
     return None
 
 
 def locate(
-    one: Trace,
-    other: Trace,
-    again: Trace | None = None,
-    *,
-    in_one_process: bool = False,
+    one: Trace, other: Trace, again: Trace, *, in_one_process: bool = False
 ) -> Divergence | None:
     """The first divergence of two traces, and its cause; None where they are the same.
 
@@ -115,34 +129,26 @@ def locate(
     ----------
     one, other : Trace
         Of trainings of the same seed, under other values of PYTHONHASHSEED.
-    again : Trace, optional
-        As ``one``, under its PYTHONHASHSEED, in a process of its own.
+    again : Trace
+        As ``one``, under its PYTHONHASHSEED, alone in a process of its own.
     in_one_process : bool
         ``other`` was trained after ``one`` in the same process.
     """
     found = first_difference(one, other)
     if found is None:
         return None
-    event = found[0] or found[1]
-    assert event is not None
-    what = _what(*found)
-    trainings = 2 if again is None else 3
-    if in_one_process:
-        cause, line = LEFT_BEHIND, ""
-    elif (draw := _responsible((*one.draws, *other.draws), event)) is not None:
+    event, line = found.event, ""
+    draw = _responsible((*one.draws, *other.draws), found.position)
+    if first_difference(one, again) is None:  # no clock and no entropy gives the same twice
+        cause = LEFT_BEHIND if in_one_process else HASH_ORDER
+        if any(each.kind == "thread" for each in (*one.draws, *other.draws)):
+            cause += "; or threads, which came in the same order twice"
+    elif draw is not None:
         cause, line = _CAUSES[draw.kind].format(what=draw.what), draw.line
-    elif again is not None and first_difference(one, again) is None:
-        cause, line = HASH_ORDER, ""
     else:
-        cause, line = _by_phase(event), ""
-    return Divergence(event.step + 1, trainings, event.phase, event.name, what, cause, line)
-
-
-def explained(one: Trace, other: Trace) -> bool:
-    """Whether a call that was watched explains where two traces part: no third training is needed."""
-    found = first_difference(one, other)
-    event = None if found is None else found[0] or found[1]
-    return event is None or _responsible((*one.draws, *other.draws), event) is not None
+        cause = _by_phase(event)
+    what = _what(found.left, found.right)
+    return Divergence(event.step + 1, _TRAININGS, event.phase, event.name, what, cause, line)
 
 
 def _what(left: Event | None, right: Event | None) -> str:
@@ -161,13 +167,13 @@ def _short(event: Event | None) -> str:
     return "one ends there" if event is None else f"{event.phase} {event.name!r}".strip()
 
 
-def _responsible(draws: Sequence[Draw], event: Event) -> Draw | None:
-    """The call that came first among those of the likeliest kind, none of which came after the event."""
-    before = [draw for draw in draws if draw.step <= event.step]
+def _responsible(draws: Sequence[Draw], position: int) -> Draw | None:
+    """The first call of the likeliest kind among those before a place in the trace."""
+    before = [draw for draw in draws if draw.position <= position]
     for kind in _CAUSES:
         of_kind = [draw for draw in before if draw.kind == kind]
         if of_kind:
-            return min(of_kind, key=lambda draw: draw.step)
+            return min(of_kind, key=lambda draw: draw.position)
     return None
 
 

@@ -1,11 +1,11 @@
-"""Where runs of one seed part: two of them are trained again and recorded, and where needed a third."""
+"""Where runs of one seed part: two of them are trained again and recorded, and the first once more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_reprotest.divergence import explained, locate
+from pytest_reprotest.divergence import locate
 from pytest_reprotest.interfaces import Executor, Placement, Progress, Regularizer, Trainer
 from pytest_reprotest.plan import Plan, Run
 from pytest_reprotest.proof import Proof
@@ -36,27 +36,30 @@ def located(
     first, other = runs[0], runs[pair]
     tracing = replace(placement, traced=True, chunk=1)
 
-    def traces(*wanted: Run, together: bool = False) -> list[Trace]:
-        plan = Plan((found.regularizer,), wanted, together=together)
+    together = proof.runs[0].process == proof.runs[pair].process
+    recorded: list[Trace] = []
+    for wanted in ((first, other), (first,)):
+        plan = Plan((found.regularizer,), wanted, together=together and len(wanted) > 1)
         report = progress(plan) if progress is not None else None
-        by_index: dict[int, Trace] = {}
+        outcomes = {}
         for outcome in executor.run(trainer, plan, regularizers, tracing):
-            if outcome.trace is not None:
-                by_index[outcome.run.index] = outcome.trace
+            outcomes[outcome.run.index] = outcome
             if report is not None:
                 report(outcome)
-        return [by_index[run.index] for run in wanted if run.index in by_index]
-
-    together = proof.runs[0].process == proof.runs[pair].process
-    recorded = traces(first, other, together=together)
-    if len(recorded) < 2:
+            if outcome.failure is not None:
+                return _with(found, f"{_UNRECORDED}: {outcome.failure}")
+        traces = [outcomes[run.index].trace for run in wanted if run.index in outcomes]
+        recorded.extend(trace for trace in traces if trace is not None)
+    if len(recorded) < _TRACES:
         return found
-    if not (together or explained(*recorded)):
-        recorded += traces(first)
     divergence = locate(*recorded, in_one_process=together)
     told = str(divergence) if divergence is not None else _NOT_AGAIN
-    reasons = (told, *found.verdict.reasons)
-    return replace(found, proof=replace(proof, divergence=divergence), verdict=broken(*reasons))
+    return _with(replace(found, proof=replace(proof, divergence=divergence)), told)
+
+
+def _with(found: RegularizerResult, told: str) -> RegularizerResult:
+    """The result with one more reason, the first."""
+    return replace(found, verdict=broken(told, *found.verdict.reasons))
 
 
 def _unlike(proof: Proof) -> int:
@@ -69,6 +72,8 @@ def _unlike(proof: Proof) -> int:
     return next(iter([*elsewhere, *unlike]), 0)
 
 
+_TRACES = 3
+_UNRECORDED = "trained again to find where, a run that was recorded failed"
 _NOT_AGAIN = (
     "trained twice more to find where, the runs agreed: what differs does so now and then, as races between "
     "threads do"

@@ -59,14 +59,14 @@ class Draw(NamedTuple):
         What was called, or a sentence about it.
     line : str
         The user's line, ``file.py:12 in train: source``; empty where there is none.
-    step : int
-        Steps of an optimizer before it.
+    position : int
+        Events of the trace before it.
     """
 
     kind: Kind
     what: str
     line: str
-    step: int = 0
+    position: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from pytest_reprotest.divergence import (
     HASH_ORDER,
     LEFT_BEHIND,
     Divergence,
-    explained,
     first_difference,
     leaks,
     locate,
@@ -35,8 +34,12 @@ def changed(place, **fields):
     return tuple(events)
 
 
-def drawing(kind, step=0, line="a.py:1 in f: call()"):
-    return Draw(kind, f"{kind}()", line, step)
+def drawing(kind, position=0, line="a.py:1 in f: call()"):
+    return Draw(kind, f"{kind}()", line, position)
+
+
+OTHERWISE = Trace(())
+"""Of a third training that does not agree with the first."""
 
 
 @pytest.mark.parametrize(
@@ -63,14 +66,14 @@ def test_the_first_difference_is_named_with_a_cause_that_fits(place, step, what,
         *changed(place)[: place + 1],
         *(event._replace(digest="y") for event in BASE[place + 1 :]),
     )
-    found = locate(Trace(BASE), Trace(other))
-    assert (found.step, found.what, found.trainings) == (step, what, 2)
+    found = locate(Trace(BASE), Trace(other), OTHERWISE)
+    assert (found.step, found.what, found.trainings) == (step, what, 3)
     assert cause in found.cause
     assert str(found).startswith(f"first divergence in step {step}: {what}. Cause that fits: ")
 
 
 def test_traces_that_are_the_same_do_not_diverge():
-    assert locate(Trace(BASE), Trace(BASE, (drawing("clock"),))) is None
+    assert locate(Trace(BASE), Trace(BASE, (drawing("clock"),)), Trace(BASE)) is None
     assert first_difference(Trace(BASE), Trace(BASE)) is None
 
 
@@ -82,13 +85,16 @@ def test_traces_that_are_the_same_do_not_diverge():
     ],
 )
 def test_trainings_that_do_different_things_are_told_as_such(other, told):
-    assert locate(Trace(BASE), Trace(other)).what == f"the trainings do different things ({told})"
+    assert (
+        locate(Trace(BASE), Trace(other), OTHERWISE).what
+        == f"the trainings do different things ({told})"
+    )
 
 
 def test_a_phase_that_was_chained_is_named_as_a_whole():
     one = Trace((Event(9, "forward", "", "a"),))
     other = Trace((Event(9, "forward", "", "b"),))
-    assert locate(one, other).what == "something in the phase 'forward'"
+    assert locate(one, other, OTHERWISE).what == "something in the phase 'forward'"
 
 
 @pytest.mark.parametrize(
@@ -102,35 +108,38 @@ def test_a_phase_that_was_chained_is_named_as_a_whole():
 )
 def test_a_call_that_no_seed_reaches_is_the_cause_the_likeliest_first(kinds, taken):
     one = Trace(BASE, tuple(drawing(kind, line=f"{kind}.py:1") for kind in kinds))
-    found = locate(one, Trace(changed(2)), Trace(changed(2)))
+    found = locate(one, Trace(changed(2)), OTHERWISE)
     assert f"{taken}()" in found.cause
     assert found.line == f"{taken}.py:1"
     assert str(found).endswith(f"\n  at {taken}.py:1")
 
 
 def test_a_call_after_the_divergence_is_not_its_cause():
-    later, other = Trace(BASE, (drawing("clock", step=1),)), Trace(changed(2))
-    assert "no fixed order" in locate(later, other).cause
-    assert not explained(later, other)
-    assert explained(Trace(BASE, (drawing("clock"),)), other)
-    assert explained(later, later)
+    other = Trace(changed(2))
+    later, before = (Trace(BASE, (drawing("clock", place),)) for place in (3, 2))
+    assert "no fixed order" in locate(later, other, OTHERWISE).cause
+    assert "the time of day" in locate(before, other, OTHERWISE).cause
 
 
 def test_the_first_of_several_calls_of_a_kind_is_named():
     draws = (drawing("clock", 1, "late.py:1"), drawing("clock", 0, "early.py:1"))
-    assert locate(Trace(BASE, draws), Trace(changed(6))).line == "early.py:1"
+    assert locate(Trace(BASE, draws), Trace(changed(6)), OTHERWISE).line == "early.py:1"
 
 
-def test_what_agrees_where_texts_hash_alike_is_hash_order():
-    one, other = Trace(BASE), Trace(changed(2))
-    assert locate(one, other, one).cause == HASH_ORDER
-    assert locate(one, other, one).trainings == 3
-    assert "no fixed order" in locate(one, other, Trace(changed(2, digest="z"))).cause
+def test_what_agrees_where_texts_hash_alike_is_hash_order_whatever_was_called():
+    one, other = Trace(BASE, (drawing("clock"),)), Trace(changed(2))
+    assert locate(one, other, Trace(BASE)).cause == HASH_ORDER
+    assert "the time of day" in locate(one, other, Trace(changed(2, digest="z"))).cause
+    threaded = Trace(BASE, (drawing("thread"),))
+    assert locate(threaded, other, Trace(BASE)).cause.startswith(f"{HASH_ORDER}; or threads")
 
 
-def test_a_second_training_in_one_process_met_what_the_first_left():
+def test_a_second_training_in_one_process_met_what_the_first_left_if_it_differs_only_there():
     one = Trace(BASE, (drawing("clock"),))
-    assert locate(one, Trace(changed(0)), in_one_process=True).cause == LEFT_BEHIND
+    found = locate(one, Trace(changed(0)), Trace(BASE), in_one_process=True)
+    assert found.cause == LEFT_BEHIND
+    found = locate(one, Trace(changed(0)), Trace(changed(0)), in_one_process=True)
+    assert "the time of day" in found.cause
 
 
 def test_only_streams_that_should_not_be_drawn_from_are_leaks():

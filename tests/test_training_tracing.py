@@ -1,15 +1,23 @@
 """What is recorded along a training, and which calls are watched; both leave everything as it was."""
 
+import contextlib
+import gc
+import pickle
 import random
 import sys
 import threading
+import weakref
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from small_training import blobs, make_mlp, some_runs, trainer_of
 from torch import nn
-from torch.utils.data import DataLoader
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.checkpoint import checkpoint
+from torch.utils.data import DataLoader, TensorDataset
 
 from pytest_reprotest import FunctionTrainer
 from pytest_reprotest.errors import TrainingError
@@ -196,7 +204,6 @@ def test_a_line_is_told_once():
 
 def replaced():
     return (
-        nn.functional.dropout,
         np.random.rand,
         np.random.seed,
         DataLoader.__init__,
@@ -256,3 +263,177 @@ def test_a_trainer_that_was_watched_gives_the_bits_of_one_that_was_not():
     (plain,) = trainer.train(runs, none(), Placement("cpu", "sequential", 1, deterministic=True))
     (traced,) = train_to_prove(trainer, runs, none(), TRACED)
     assert traced.digests == plain.digests
+
+
+# --- what users do is not disturbed -----------------------------------------------------------------
+
+
+def stepped(model, call=None, steps=4):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy((call or model)(INPUTS), TARGETS).backward()
+        optimizer.step()
+    with torch.no_grad():
+        return model.eval()(INPUTS)
+
+
+def make_rich():
+    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 3))
+
+
+def compiled(run):
+    model = make_rich()
+    return stepped(model, torch.compile(model, backend="eager"))
+
+
+def scripted(run):
+    return stepped(torch.jit.script(make_rich()))
+
+
+def traced_by_jit(run):
+    return stepped(torch.jit.trace(make_mlp(), INPUTS))
+
+
+def gradients_of_functions(run):
+    model = make_mlp()
+    parameters = dict(model.named_parameters())
+
+    def loss(parameters):
+        found = torch.func.functional_call(model, parameters, (INPUTS,))
+        return nn.functional.cross_entropy(found, TARGETS)
+
+    assert torch.func.grad(loss)(parameters).keys() == parameters.keys()
+    return stepped(model)
+
+
+def lazily_made(run):
+    return stepped(nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3)))
+
+
+def fake_tensors(run):
+    with FakeTensorMode():
+        assert nn.Linear(6, 3)(torch.rand(2, 6)).shape == (2, 3)
+    return stepped(make_mlp())
+
+
+def pickles_what_is_replaced(run):
+    rand = pickle.loads(pickle.dumps(partial(np.random.rand, 3)))
+    assert rand().shape == (3,)
+    return TARGETS
+
+
+def other_bits(run):
+    before = np.random.get_bit_generator()
+    np.random.set_bit_generator(np.random.PCG64(run.seed))
+    try:
+        return stepped(make_mlp())
+    finally:
+        np.random.set_bit_generator(before)
+
+
+def retries(run):
+    with contextlib.suppress(RuntimeError):
+        make_mlp()(torch.ones(2, 7))
+    return stepped(make_mlp())
+
+
+KEPT_LOADER = []
+
+
+def keeps_its_loader(run):
+    if not KEPT_LOADER:
+        KEPT_LOADER.append(DataLoader(TensorDataset(INPUTS, TARGETS), 16, num_workers=2))
+    assert len([*KEPT_LOADER[0]]) == 3
+    return TARGETS
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*Lazy modules:UserWarning")
+@pytest.mark.parametrize(
+    "train_fn",
+    [
+        compiled,
+        scripted,
+        traced_by_jit,
+        gradients_of_functions,
+        lazily_made,
+        fake_tensors,
+        pickles_what_is_replaced,
+        other_bits,
+        retries,
+        keeps_its_loader,
+    ],
+    ids=lambda value: value.__name__,
+)
+@pytest.mark.parametrize("traced", [False, True], ids=["watched", "traced"])
+def test_what_users_do_is_not_disturbed(train_fn, traced):
+    trainer = FunctionTrainer(train_fn, y_true=TARGETS)
+    runs = some_runs(2, vary=())
+    outcomes = list(train_to_prove(trainer, runs, none(), replace(TRACED, traced=traced)))
+    assert [outcome.failure for outcome in outcomes] == [None, None]
+    if traced:
+        assert outcomes[0].trace.events == outcomes[1].trace.events
+
+
+def test_inputs_by_keyword_are_recorded_before_what_comes_of_them():
+    class ByKeyword(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(6, 3)
+
+        def forward(self, *, batch):
+            return self.layer(batch)
+
+    recorder = Recorder()
+    with recorder.recording():
+        ByKeyword()(batch=INPUTS)
+    phases = [event.phase for event in recorder.events]
+    assert phases.index("inputs") < phases.index("forward")
+
+
+def test_recomputed_activations_and_exceptions_leave_the_depth_as_it_was():
+    recorder, model = Recorder(), make_mlp()
+    with recorder.recording():
+        for _ in range(2):
+            checkpoint(model, INPUTS.clone().requires_grad_(), use_reentrant=False).sum().backward()
+        with contextlib.suppress(RuntimeError):
+            model(torch.ones(2, 7))
+        count = len(recorder.events)
+        model(INPUTS)
+    assert [event.phase for event in recorder.events[count:]][:4] == ["stream"] * 3 + ["inputs"]
+
+
+def test_modules_are_not_kept():
+    with Recorder().recording():
+        model = make_mlp()
+        model(INPUTS)
+        reference = weakref.ref(model)
+        del model
+        gc.collect()
+        assert reference() is None
+
+
+def test_a_thread_that_outlives_the_watch_is_let_go():
+    go_on, found = threading.Event(), []
+
+    def outlives():
+        go_on.wait(10)
+        str(found)  # a call, at which a profiler is asked
+        found.append(sys.getprofile())
+
+    with Watch().watching():
+        thread = threading.Thread(target=outlives)
+        thread.start()
+    go_on.set()
+    thread.join()
+    assert found == [None]
+
+
+def test_other_threads_are_not_recorded():
+    recorder, model = Recorder(), make_mlp()
+    with recorder.recording():
+        thread = threading.Thread(target=model, args=(INPUTS,))
+        thread.start()
+        thread.join()
+    assert recorder.events == []

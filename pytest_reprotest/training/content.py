@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from pytest_reprotest.digests import digest, of_arrays
@@ -58,13 +59,7 @@ def digest_of(value: Any) -> str:
         return digest(f"{key!r} {digest_of(each)} ".encode() for key, each in value.items())
     if isinstance(value, (list, tuple)):
         return digest(digest_of(each).encode() for each in value)
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufcSU":
-        raise TrainingError(
-            f"a checkpoint of a {type(value).__name__}; expected a tensor, an array or a number, or a list, "
-            "tuple or dict of them"
-        )
-    return of_arrays(array)
+    return of_arrays(_array(value))
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -77,6 +72,32 @@ def weights_digest(model: nn.Module) -> str:
         f"{name} {tensor_digest(parameter)} ".encode()
         for name, parameter in model.named_parameters()
     )
+
+
+def check_digestible(value: Any) -> None:
+    """Refuse what ``digest_of`` would, without reading it.
+
+    Raises
+    ------
+    TrainingError
+    """
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            check_digestible(each)
+    elif not isinstance(value, torch.Tensor):
+        _array(value)
+
+
+def _array(value: Any) -> NDArray[Any]:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufcSU":
+        raise TrainingError(
+            f"a checkpoint of a {type(value).__name__}; expected a tensor, an array or a number, or a list, "
+            "tuple or dict of them"
+        )
+    return array
 
 
 def _parts(tensor: torch.Tensor) -> Iterator[Any]:

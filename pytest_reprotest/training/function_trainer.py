@@ -16,7 +16,7 @@ from pytest_reprotest.interfaces import Placement, Regularizer, RunOutcome, Trai
 from pytest_reprotest.plan import Run
 from pytest_reprotest.seeds import SOURCES, RunSeeds, check_sources
 from pytest_reprotest.tasks import MAX_SCORES, Array, Classification, Task, make_task
-from pytest_reprotest.training.content import digest_of
+from pytest_reprotest.training.content import check_digestible, digest_of
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.state import preserved_state, seed_globals, torch_generator
 from pytest_reprotest.training.tracing import current
@@ -95,7 +95,7 @@ class RunContext:
 
     def checkpoint(self, name: str, value: Any) -> None:
         """Report something that the training computed, so that a proof of determinism can tell where two
-        trainings first differ. It costs nothing where nothing is traced.
+        trainings first differ. It costs next to nothing where nothing is traced.
 
         Parameters
         ----------
@@ -110,6 +110,7 @@ class RunContext:
         """
         if not isinstance(name, str):
             raise TrainingError(f"checkpoint({name!r}, ...): expected a text as its name")
+        check_digestible(value)
         recorder = current.get()
         if recorder is not None:
             recorder.add("checkpoint", name, digest_of(value))

@@ -19,12 +19,13 @@ _PASSED_OVER = tuple(
 def line_of(frame: FrameType | None) -> str:
     """The innermost of the user's lines, ``file.py:12 in train: source``.
 
-    Empty where there is none, and where the call is the standard library's own business. Paths are told from
+    Empty where there is none, where the call is the standard library's own business, and where a module is being
+    imported. Paths are told from
     the working directory on, or by the file's name alone.
     """
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith((*_PASSED_OVER, OURS)):
+        if file.startswith((*_PASSED_OVER, OURS, "<frozen importlib")):
             return ""
         if is_theirs(frame):
             text = linecache.getline(file, frame.f_lineno).strip()

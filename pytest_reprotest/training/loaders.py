@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler, SequentialSampler
 
-from pytest_reprotest.digests import digest, of_arrays
 from pytest_reprotest.trace import Draw
 from pytest_reprotest.training.lines import line_of
+from pytest_reprotest.training.state import global_states
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,9 @@ class _WorkerInit:
     def __call__(self, worker: int) -> None:
         if self.theirs is not None:
             self.theirs(worker)
-        state: Any = np.random.get_state(legacy=False)
-        told = {
-            "NumPy": of_arrays(state["state"]["key"], np.array(state["state"]["pos"])),
-            "Python": digest([repr(random.getstate()).encode()]),
-        }
-        for name, found in told.items():
-            (self.place / f"{name}-{worker}").write_text(found)
+        with contextlib.suppress(OSError):  # the watch has ended, and its folder is gone
+            for name, found in global_states().items():
+                (self.place / f"{name}-{worker}").write_text(found)
 
 
 @dataclass
@@ -94,7 +89,8 @@ class Loaders:
         """What is wrong with those that were read."""
         used = list({id(seen): seen for seen in self._read}.values())
         for one, other in itertools.combinations(used, 2):
-            if one.loader.generator is other.loader.generator and self._in_turns(one, other):
+            shared = one.loader.generator is other.loader.generator
+            if shared and (_draws(one) or _draws(other)) and self._in_turns(one, other):
                 which = (
                     "PyTorch's global generator"
                     if one.loader.generator is None
@@ -114,12 +110,17 @@ class Loaders:
         return len([*itertools.groupby(turns, key=id)]) > 2
 
 
+def _draws(seen: _Seen) -> bool:
+    """Whether a loader's order is drawn; the order of any other does not move."""
+    return not isinstance(seen.loader.sampler, (SequentialSampler, DistributedSampler))
+
+
 _SHARED = (
     "{which} serves two DataLoaders in turns, so one evaluation more or less changes the order of training; an "
     "unshuffled loader draws from it, too. Give each a generator of its own: generator=. The other is made at "
     "{where}"
 )
 _ALIKE = (
-    "DataLoader workers draw the same numbers: {library}'s generator is in the same state in each. Seed it from "
+    "DataLoader workers start from the same state of {library}'s generator, so what they draw is the same. Seed it from "
     "torch.initial_seed() in worker_init_fn, or leave that out: PyTorch seeds each worker by itself"
 )

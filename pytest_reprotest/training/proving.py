@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,6 +19,7 @@ from pytest_reprotest.training.switches import switched
 from pytest_reprotest.training.tracing import Recorder
 from pytest_reprotest.training.watching import Watch
 
+_OUR_HOOKS = r"Using `torch\.compile\(module\)` when there are global hooks"
 _WATCHED = (
     0.5,
     5.0,
@@ -35,9 +37,12 @@ def train_to_prove(
     outcomes = trainer.train(runs, regularizer, placement)
     first = True
     while True:
-        recorder, watch = Recorder(), Watch()
+        recorder = Recorder()
+        watch = Watch(recorder.events)
         with ExitStack() as stack:  # not around the yield: the consumer computes with its own
             stack.enter_context(switched())
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", message=_OUR_HOOKS)
             if placement.traced:
                 stack.enter_context(recorder.recording())
                 stack.enter_context(watch.watching())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
 
+from pytest_reprotest.digests import digest
 from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.training.memory import kept_memory
 
@@ -57,3 +60,16 @@ def torch_generator(seeds: RunSeeds, source: str) -> torch.Generator:
     generator = torch.Generator()
     generator.manual_seed(seeds.seed(source))
     return generator
+
+
+def global_states() -> dict[str, str]:
+    """Digests of the state of Python's and of NumPy's global generator, whatever that is built on."""
+    states = {"Python": random.getstate(), "NumPy": np.random.get_state(legacy=False)}
+    return {name: digest([pickle.dumps(state)]) for name, state in states.items()}
+
+
+def symbolic() -> bool:
+    """Whether operations are transformed or traced now and have no numbers: torch.func, torch.jit, fake tensors."""
+    inner: Any = torch._C
+    transformed = inner._functorch.peek_interpreter_stack() is not None
+    return bool(transformed or inner._is_tracing() or inner._len_torch_dispatch_stack())

@@ -5,13 +5,13 @@ By hooks for all modules and all optimizers, so that it works in a user's own lo
 
 from __future__ import annotations
 
-import random
+import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import (
@@ -23,9 +23,10 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from pytest_reprotest.digests import digest, of_arrays
+from pytest_reprotest.digests import digest
 from pytest_reprotest.trace import Event, Phase
 from pytest_reprotest.training.content import tensor_digest
+from pytest_reprotest.training.state import global_states, symbolic
 
 current: ContextVar[Recorder | None] = ContextVar("current", default=None)
 """What records the training that goes on, for the checkpoints of a user's own function."""
@@ -48,8 +49,9 @@ class Recorder:
         self.events: list[Event] = []
         self.step = 0
         self._depth = 0
-        self._names: dict[int, str] = {}  # of modules and parameters, by identity
-        self._held: list[nn.Module] = []  # so that no identity is given again
+        self._entered = 0  # events when the outermost forward began
+        self._names: dict[int, tuple[weakref.ref[Any], str]] = {}  # of modules and parameters
+        self._thread = threading.get_ident()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -57,7 +59,7 @@ class Recorder:
         with ExitStack() as stack:
             for handle in (
                 register_module_forward_pre_hook(self._enters),
-                register_module_forward_hook(self._leaves),
+                register_module_forward_hook(self._leaves, with_kwargs=True, always_call=True),
                 register_optimizer_step_pre_hook(self._before_step),
                 register_optimizer_step_post_hook(self._after_step),
             ):
@@ -84,65 +86,85 @@ class Recorder:
 
     def streams(self, evaluation: bool = False) -> None:
         """The state of each global generator."""
-        numpy_state: Any = np.random.get_state(legacy=False)
-        for name, found in (
-            ("Python", digest([repr(random.getstate()).encode()])),
-            (
-                "NumPy",
-                of_arrays(numpy_state["state"]["key"], np.array(numpy_state["state"]["pos"])),
-            ),
-            ("torch", tensor_digest(torch.random.get_rng_state())),
-            *_of_gpus(),
-        ):
+        states = {**global_states(), "torch": _digest(torch.random.get_rng_state()), **_of_gpus()}
+        for name, found in states.items():
             self.add("stream", name, found, evaluation)
 
     def _enters(self, module: nn.Module, inputs: Any) -> None:
+        if not self._records():
+            return
         if self._depth == 0:
             evaluation = not module.training
-            if id(module) not in self._names:
+            if self._known(module) is None:
                 self._meet(module)
             self.streams(evaluation)
             for tensor in _tensors(inputs):
-                self.add("inputs", "", tensor_digest(tensor), evaluation)
+                self.add("inputs", "", _digest(tensor), evaluation)
+            self._entered = len(self.events)
         self._depth += 1
 
-    def _leaves(self, module: nn.Module, inputs: Any, output: Any) -> None:
+    def _leaves(self, module: nn.Module, _: Any, *rest: Any) -> None:
+        """Also where forward raised, as recomputation of checkpointed activations does by itself; torch gives
+        no keyword arguments then.
+        """
+        if not self._records():
+            return
+        *given, output = rest
         self._depth = max(self._depth - 1, 0)
         name, evaluation = self._name(module), not module.training
         for tensor in _tensors(output):
-            self.add("forward", name, tensor_digest(tensor), evaluation)
+            self.add("forward", name, _digest(tensor), evaluation)
         if self._depth == 0:
+            self._insert_inputs(given, evaluation)
             for buffer_name, buffer in module.named_buffers():
-                self.add("buffers", buffer_name, tensor_digest(buffer), evaluation)
+                self.add("buffers", buffer_name, _digest(buffer), evaluation)
+
+    def _insert_inputs(self, given: Any, evaluation: bool) -> None:
+        """Inputs by keyword, which a global hook is given after the forward only, to where they belong."""
+        if len(self.events) < _IN_FULL:
+            found = [
+                Event(self.step, "inputs", "", _digest(tensor), evaluation)
+                for tensor in _tensors(given)
+            ]
+            self.events[self._entered : self._entered] = found
+
+    def _records(self) -> bool:
+        """Whether this call is of the training itself: not of another thread, and computes numbers."""
+        return threading.get_ident() == self._thread and not symbolic()
 
     def _meet(self, root: nn.Module) -> None:
         """Learn the names below a module that is called by itself, and record what it starts from."""
-        self._held.append(root)
         for name, module in root.named_modules():
-            self._names.setdefault(id(module), name)
+            if self._known(module) is None:
+                self._names[id(module)] = (weakref.ref(module), name)
         for name, parameter in root.named_parameters():
-            self._names.setdefault(id(parameter), name)
-            self.add("start", name, tensor_digest(parameter))
+            if self._known(parameter) is None:
+                self._names[id(parameter)] = (weakref.ref(parameter), name)
+            self.add("start", name, _digest(parameter))
+
+    def _known(self, thing: Any) -> str | None:
+        """Its name; an identity that was given again to something else is not known."""
+        reference, name = self._names.get(id(thing), (None, ""))
+        return name if reference is not None and reference() is thing else None
 
     def _name(self, module: nn.Module) -> str:
-        name = self._names.get(id(module), "")
-        kind = type(module).__name__
+        name, kind = self._known(module), type(module).__name__
         return f"{name} ({kind})" if name else kind
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         for name, parameter in self._parameters(optimizer):
             if parameter.grad is not None:
-                self.add("gradient", name, tensor_digest(parameter.grad))
+                self.add("gradient", name, _digest(parameter.grad))
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         for name, parameter in self._parameters(optimizer):
-            self.add("weights", name, tensor_digest(parameter))
+            self.add("weights", name, _digest(parameter))
         self.step += 1
 
     def _parameters(self, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
         every = [each for group in optimizer.param_groups for each in group["params"]]
         for number, parameter in enumerate(every):
-            yield self._names.get(id(parameter), f"parameter {number}"), parameter
+            yield self._known(parameter) or f"parameter {number}", parameter
 
 
 def _tensors(found: Any) -> Iterator[Tensor]:
@@ -157,8 +179,15 @@ def _tensors(found: Any) -> Iterator[Tensor]:
             yield from _tensors(each)
 
 
-def _of_gpus() -> Iterator[tuple[str, str]]:
+def _digest(tensor: Tensor) -> str:
+    """As ``tensor_digest``; what can't be read (a lazy parameter, a meta tensor) is not compared."""
+    try:
+        return tensor_digest(tensor)
+    except Exception:
+        return "unreadable"
+
+
+def _of_gpus() -> dict[str, str]:
     """The state of each GPU's generator, where one is in use."""
-    if torch.cuda.is_initialized():
-        for number, state in enumerate(torch.cuda.get_rng_state_all()):
-            yield f"GPU {number}", tensor_digest(state)
+    found = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return {f"GPU {number}": _digest(state) for number, state in enumerate(found)}

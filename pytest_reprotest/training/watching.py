@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
+import os
 import random
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,12 +19,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from pytest_reprotest.trace import Draw, Kind
+from pytest_reprotest.trace import Draw, Event, Kind
 from pytest_reprotest.training.faults import OURS
 from pytest_reprotest.training.lines import is_theirs, line_of, under
 from pytest_reprotest.training.loaders import Loaders
+from pytest_reprotest.training.state import symbolic
 
 _GLOBAL_PYTHON: Any = random.seed.__self__  # type: ignore[attr-defined]
 _CLOCKS = {
@@ -37,8 +44,10 @@ _NUMPY_DRAWS = (
     "rand", "randn", "randint", "random", "random_sample", "choice", "permutation", "shuffle", "normal",
     "uniform", "binomial", "poisson", "standard_normal", "exponential", "beta", "gamma",
 )  # fmt: skip
+_SEEDS = ("manual_seed", "set_state")
 _SEED_BITS = 128  # that numpy.random.SeedSequence asks of the system where it is given no seed
-_MOST = 50
+_MOST = 20  # of a kind
+_F_DROPOUT = functional.dropout.__code__
 _STEPS = 3  # after which a watch that is limited may end
 
 
@@ -51,15 +60,22 @@ class Watch:
         Each kind and line once.
     step : int
         Steps of an optimizer so far.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        Of the trace that grows meanwhile; tells which of them a call came before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, events: Sequence[Event] = ()) -> None:
         self.draws: list[Draw] = []
         self.step = 0
+        self._events = events
         self._known: set[tuple[str, str]] = set()
         self._seeded: set[str] = set()
-        self._state: Any = None
+        self._state: bytes | None = None
         self._until = self._latest = math.inf
+        self._looks_in = -1  # process
 
     @contextmanager
     def watching(self, seconds: float = math.inf, at_most: float = math.inf) -> Iterator[None]:
@@ -69,8 +85,8 @@ class Watch:
         ----------
         seconds, at_most : float
             Every call is looked at, at the price of slower Python, for so many seconds and three steps of an
-            optimizer, however long these take up to ``at_most``. The few functions that are replaced (dropout,
-            DataLoader, numpy.random) are watched throughout.
+            optimizer, however long these take up to ``at_most``. The few functions that are replaced (numpy.random,
+            DataLoader) and dropout modules are watched throughout.
         """
         started = time.perf_counter()
         self._until, self._latest = started + seconds, started + at_most
@@ -86,76 +102,74 @@ class Watch:
 
     @contextmanager
     def _profiled(self) -> Iterator[None]:
-        if sys.getprofile() is not None:  # somebody else's; patches are watched all the same
+        if (
+            sys.getprofile() is not None
+        ):  # somebody else's; what is replaced is watched all the same
             yield
             return
+        self._looks_in = os.getpid()
         sys.setprofile(self._look)
         threading.setprofile(self._look)
         try:
             yield
         finally:
+            self._looks_in = -1  # for threads that go on
             sys.setprofile(None)
             threading.setprofile(None)
 
     @contextmanager
     def _replaced(self) -> Iterator[None]:
-        """Functions that a profiler does not see, or that are to be watched to the end."""
-        functional: Any = torch.nn.functional
-        before = [(functional, "dropout", functional.dropout)]
-        before += [(np.random, name, getattr(np.random, name)) for name in (*_NUMPY_DRAWS, "seed")]
-        for owner, name, theirs in before:
-            wrapped = self._dropout(theirs) if owner is functional else self._numpy(name, theirs)
-            setattr(owner, name, wrapped)
+        """Functions that a profiler does not see."""
+        names = (*_NUMPY_DRAWS, "seed", "set_state")
+        before = {name: getattr(np.random, name) for name in names}
+        for name, theirs in before.items():
+            setattr(np.random, name, _Replaced(theirs, self))
+        dropout = register_module_forward_pre_hook(self._dropout)
         try:
             yield
         finally:
-            for owner, name, theirs in before:
-                setattr(owner, name, theirs)
+            dropout.remove()
+            for name, theirs in before.items():
+                setattr(np.random, name, theirs)
 
-    def _dropout(self, theirs: Callable[..., Any]) -> Callable[..., Any]:
-        def dropout(
-            input: torch.Tensor,  # noqa: A002 - as torch has it
-            p: float = 0.5,
-            training: bool = True,
-            inplace: bool = False,
-        ) -> Any:
-            if training and p and not torch.is_grad_enabled():
-                self._add(
-                    "evaluation",
-                    "dropout is on while no gradients are recorded, so predictions are partly random; call "
-                    "model.eval() before predicting, and give F.dropout training=self.training",
-                    sys._getframe(1),
-                )
-            return theirs(input, p, training, inplace)
+    def _dropout(self, module: nn.Module, _: Any) -> None:
+        if isinstance(module, _DropoutNd) and module.training and module.p and not symbolic():
+            self._dropped(sys._getframe(1))
 
-        return dropout
+    def _dropped(self, frame: FrameType) -> None:
+        if not torch.is_grad_enabled():
+            self._add(
+                "evaluation",
+                "dropout is on while no gradients are recorded, so predictions are partly random; call "
+                "model.eval() before predicting, and give F.dropout training=self.training",
+                frame,
+            )
 
-    def _numpy(self, name: str, theirs: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            frame = sys._getframe(1)
+    def called(self, name: str, seeds: bool, frame: FrameType) -> None:
+        """A function of ``numpy.random`` was called."""
+        if seeds:
             if line_of(frame):
-                if name == "seed" and (args or kwargs) and args[:1] != (None,):
-                    self._seeded.add("NumPy")
-                elif name != "seed":
-                    self._global("NumPy", f"np.random.{name}", frame)
-            return theirs(*args, **kwargs)
-
-        return call
+                self._seeded.add("NumPy")
+        else:
+            self._global("NumPy", f"np.random.{name}", frame)
 
     def _look(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event == "c_call":
-            self._c_call(frame, arg)
-        elif event == "c_return" and self._state is not None and _name_of(arg) in _TORCH_DRAWS:
-            before, self._state = self._state, None
-            if not torch.equal(before, torch.random.get_rng_state()):
-                self._global("torch", f"torch's {_name_of(arg)}", frame)
-        elif (
-            event == "call" and frame.f_code is torch.random.manual_seed.__code__ and line_of(frame)
-        ):
-            self._seeded.add("torch")
+        """Called at each call and return; never raises."""
         now = time.perf_counter()
-        if (now > self._until and self.step >= _STEPS) or now > self._latest:
+        over = (now > self._until and self.step >= _STEPS) or now > self._latest
+        compiles = (
+            frame.f_code.co_name == "compile_wrapper"
+        )  # of dynamo, which would compile this, too
+        if over or compiles or os.getpid() != self._looks_in:
             sys.setprofile(None)
+        elif event == "c_call":
+            self._c_call(frame, arg)
+        elif event == "c_return":
+            before, self._state = self._state, None
+            if before is not None and before != _torch_state():
+                self._global("torch", f"torch's {_name_of(arg)}", frame)
+        elif event == "call" and frame.f_code is _F_DROPOUT and frame.f_locals.get("training"):
+            self._dropped(frame)
 
     def _count(self, *_: Any) -> None:
         self.step += 1
@@ -171,19 +185,22 @@ class Watch:
                 self._add("clock", f"time.{name}()", frame)
         elif name in ("now", "utcnow", "today") and _is_date(owner):
             self._add("clock", f"datetime.{name}()", frame)
-        elif name == "seed" and isinstance(owner, random.Random):
-            if frame.f_locals.get("a", 0) is None:
+        elif name in ("seed", "setstate") and isinstance(owner, random.Random):
+            if name == "seed" and frame.f_locals.get("a", 0) is None:
                 self._add("unseeded", f"{type(owner).__name__}() without a seed", frame)
             elif owner is _GLOBAL_PYTHON and line_of(frame):
                 self._seeded.add("Python")
-        elif name == "seed" and isinstance(owner, torch.Generator):
-            self._add("unseeded", "torch's seed(), which takes the system's", frame)
+        elif isinstance(owner, torch.Generator):
+            if name == "seed":
+                self._add("unseeded", "torch's seed(), which takes the system's", frame)
+            elif owner is torch.default_generator and name in _SEEDS and line_of(frame):
+                self._seeded.add("torch")
         elif name in ("random", "getrandbits") and owner is _GLOBAL_PYTHON:
             self._global("Python", "random", frame)
         elif name in ("start_new_thread", "start_joinable_thread"):
             self._add("thread", "a thread was started", frame)
-        elif name in _TORCH_DRAWS:
-            self._state = torch.random.get_rng_state()
+        elif name in _TORCH_DRAWS and not symbolic():
+            self._state = _torch_state()
 
     def _global(self, library: str, what: str, frame: FrameType) -> None:
         """A draw from a global generator: a leak where the user's code never seeds that, and it is not in a
@@ -200,9 +217,36 @@ class Watch:
 
     def _add(self, kind: Kind, what: str, frame: FrameType | None) -> None:
         line = line_of(frame)
-        if line and (kind, line) not in self._known and len(self.draws) < _MOST:
+        of_kind = sum(draw.kind == kind for draw in self.draws)
+        if line and (kind, line) not in self._known and of_kind < _MOST:
             self._known.add((kind, line))
-            self.draws.append(Draw(kind, what, line, self.step))
+            self.draws.append(Draw(kind, what, line, len(self._events)))
+
+
+class _Replaced:
+    """A function of ``numpy.random`` that tells of its calls; pickled it is the function itself."""
+
+    def __init__(self, theirs: Any, watch: Watch) -> None:
+        functools.update_wrapper(self, theirs)
+        self._theirs, self._watch = theirs, watch
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        name = self._theirs.__name__
+        seeds = name == "set_state" or (name == "seed" and bool(args or kwargs) and args != (None,))
+        if seeds or name != "seed":
+            self._watch.called(name, seeds, sys._getframe(1))
+        return self._theirs(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        return _of_numpy, (self._theirs.__name__,)
+
+
+def _of_numpy(name: str) -> Any:
+    return getattr(np.random, name)
+
+
+def _torch_state() -> bytes:
+    return torch.random.get_rng_state().numpy().tobytes()
 
 
 def _is_date(owner: Any) -> bool:
