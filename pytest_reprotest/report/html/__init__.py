@@ -1,0 +1,5 @@
+"""Audits as a page in one file, which opens offline: ``pip install 'pytest-reprotest[report]'``."""
+
+from pytest_reprotest.report.html.page import page
+
+__all__ = ["page"]
