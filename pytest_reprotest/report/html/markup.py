@@ -20,6 +20,7 @@ Child = str
 """Markup goes in as it is, any other text escaped."""
 
 _VOID = frozenset({"meta", "link", "br"})
+_PARTS = re.compile(r"[^_./:+-]*[_./:+-]+|[^_./:+-]+", re.DOTALL)
 
 
 def text(given: str) -> Markup:
@@ -30,8 +31,7 @@ def text(given: str) -> Markup:
     """
     if isinstance(given, Markup):
         return given
-    lines = (escape(clean(line)) for line in given.split("\n"))
-    return Markup("<br>".join(lines))
+    return Markup("<br>".join(map(_line, given.split("\n"))))
 
 
 def tag(name: str, /, *children: Child, **attributes: str | bool | None) -> Markup:
@@ -60,12 +60,12 @@ def join(children: Iterable[Child], between: str = "") -> Markup:
 
 
 def label(name: str) -> Markup:
-    """A name from outside, whose direction stays its own.
+    """A name from outside: its direction stays its own, and lines may break after the signs in it.
 
-    >>> print(label("dropout"))
-    <bdi>dropout</bdi>
+    >>> print(label("batch_norm"))
+    <bdi>batch_<wbr>norm</bdi>
     """
-    return tag("bdi", name)
+    return tag("bdi", join(_PARTS.findall(name), between="<wbr>"))
 
 
 def script(source: str) -> str:
@@ -98,6 +98,12 @@ def identifier(given: str) -> str:
         c if c.isascii() and c.isalnum() else "-" for c in unicodedata.normalize("NFKD", given)
     )
     return "-".join(filter(None, kept.split("-")))[:60]
+
+
+def _line(line: str) -> str:
+    """A line with the space around it, which sets it apart from what stands beside it."""
+    around = [" " * (end.isspace()) for end in (line[:1], line[1:][-1:])]
+    return f"{around[0]}{escape(clean(line))}{around[1]}"
 
 
 def _value(value: str | bool) -> str:

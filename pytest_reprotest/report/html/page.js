@@ -49,17 +49,30 @@
 
   const widest = (texts) => Math.max(...texts.flatMap((text) => text.split("<br>")).map((line) => line.length));
 
-  const narrowest = (layout) => {
-    // names across keep their room, and the frame is scrolled
-    if (layout.xaxis.ticktext) return layout.width;
-    return 250 + (layout.yaxis.ticktext ? LETTER * widest(layout.yaxis.ticktext) : 0);
+  const narrowest = (figure) => {
+    const { xaxis, yaxis } = figure.layout;
+    const beside = yaxis.ticktext ? LETTER * widest(yaxis.ticktext) : 40;
+    const cells = figure.data.find((trace) => trace.type === "heatmap");
+    if (cells) return beside + 80 + 16 * cells.x.length;
+    return beside + (xaxis.ticktext ? 60 + 22 * xaxis.ticktext.length : 210);
+  };
+
+  const slanted = (layout) => {
+    // names across that have no room beside each other
+    const whole = layout.xaxis.ticktext.map((text) => text.replaceAll("<br>", ""));
+    layout.xaxis.ticktext = whole;
+    layout.xaxis.tickangle = -60;
+    layout.height += 0.8 * LETTER * widest(whole);
   };
 
   const laidOut = (figure, room) => {
     const layout = structuredClone(figure.layout);
     const drawn = layout.width;
-    layout.width = Math.min(drawn, Math.max(room, narrowest(layout)));
+    layout.width = Math.min(drawn, Math.max(room, narrowest(figure)));
     layout.margin.t = 16;
+    if (layout.width < drawn && figure.data.some((trace) => trace.type === "box")) {
+      if (layout.width / layout.xaxis.ticktext.length < 90) slanted(layout);
+    }
     if (layout.width < drawn && layout.showlegend) {
       const names = figure.data.filter((trace) => trace.showlegend && trace.name);
       layout.legend = { ...layout.legend, orientation: "h", x: 0, xanchor: "left", y: -70 / layout.height, yanchor: "top" };
@@ -81,9 +94,19 @@
     if (!room) return;
     const figure = figures[plot.dataset.figure];
     const layout = laidOut(figure, room);
-    plot.style.height = `${layout.height}px`;
     const ink = colour("--ink");
-    Plotly.react(plot, inked(figure.data, ink), inked(layout, ink), { displayModeBar: false, scrollZoom: false });
+    const data = inked(figure.data, ink);
+    const cells = data.find((trace) => trace.type === "heatmap");
+    if (cells) layout.plot_bgcolor = colour("--rule");
+    if (cells && layout.width < figure.layout.width) {
+      // the scale of colours below, where there is no room beside
+      const below = { orientation: "h", x: 0, xanchor: "left", y: -70 / layout.height, yanchor: "top" };
+      Object.assign(cells.colorbar, below);
+      cells.colorbar.title.text = cells.colorbar.title.text.replaceAll("<br>", " ");
+      layout.height += 80;
+    }
+    plot.style.height = `${layout.height}px`;
+    Plotly.react(plot, data, inked(layout, ink), { displayModeBar: false, scrollZoom: false });
     plot.dataset.drawn = String(room);
   };
 

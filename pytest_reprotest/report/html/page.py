@@ -34,7 +34,7 @@ def page(audits: Sequence[Audited], notes: Sequence[str] = ()) -> str:
     Parameters
     ----------
     audits : sequence of Audited
-        Those of one test that are spread over items are shown as one.
+        Those of one test that are spread over items, compared by ``compared_across``, are shown as one.
     notes : sequence of str
         Sentences that are about all of them.
 

@@ -66,6 +66,11 @@ def listed(sentences: Sequence[str]) -> Markup:
     return tag("ul", *(tag("li", sentence) for sentence in sentences))
 
 
+def folded(title: str, *children: str) -> Markup:
+    """What is shown once it is asked for."""
+    return tag("details", tag("summary", title), *children)
+
+
 def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
     """A table whose first column names its rows, in a frame that is scrolled where it is too wide.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pytest_reprotest.differences import differences
-from pytest_reprotest.joined import compared_across, title
+from pytest_reprotest.joined import title
 from pytest_reprotest.report.rows import Audited
 from pytest_reprotest.result import AuditResult
 
@@ -44,9 +44,8 @@ class Shown:
 def united(audits: Sequence[Audited]) -> list[Shown]:
     """The audits in their order, items of one test as one audit where nothing but the regularizer differs."""
     shown: list[Shown] = []
-    for audited, result in zip(
-        audits, compared_across([audited.result for audited in audits]), strict=True
-    ):
+    for audited in audits:
+        result = audited.result
         outcomes = dict.fromkeys(result.by_regularizer, audited.outcome)
         for place, other in enumerate(shown):
             if _same_test(other.result, result):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from pytest_reprotest.report.html.united import Shown
 from pytest_reprotest.report.terminal import failure_in_words
 
+_EXPECTED = "failed as expected"
 PASS, FAIL, UNDECIDED, OPEN = "pass", "fail", "undecided", "open"
 """How a verdict looks: green, red, yellow, or of no colour, since nothing was asked."""
 
@@ -30,7 +32,7 @@ def verdict_of(shown: Shown) -> Told:
         return Told(FAIL, "failed", f"{len(failed)} of {_regularizers(n_all)} {why}{names}.")
     expected = [label for label in result.by_regularizer if shown.outcomes.get(label) == "xfail"]
     if expected and result.failed:
-        return Told(UNDECIDED, "failed as expected", "This test is marked as an expected failure.")
+        return Told(UNDECIDED, _EXPECTED, "This test is marked as an expected failure.")
     statuses = {found.verdict.status for found in result.by_regularizer.values()}
     if "fail" in statuses:
         return Told(
@@ -51,18 +53,14 @@ def verdict_of_all(audits: Sequence[Shown]) -> Told:
         return Told(OPEN, "no audits", "No test was audited.")
     if len(told) == 1:
         return told[0]
-    looks = [each.look for each in told]
-    counts = {
-        "failed": looks.count(FAIL),
-        "passed": looks.count(PASS),
-        "undecided or not asked": looks.count(UNDECIDED) + looks.count(OPEN),
-    }
-    parts = [f"{number} {word}" for word, number in counts.items() if number]
-    sentence = f"{len(told)} audits: {', '.join(parts)}."
+    counts = Counter(each.word for each in told)
+    parts = ", ".join(f"{number} {word}" for word, number in counts.items())
+    sentence = f"{len(told)} audits: {parts}."
+    looks = {each.look for each in told if each.word != _EXPECTED}
     for look, word in ((FAIL, "failed"), (UNDECIDED, "undecided"), (PASS, "passed")):
         if look in looks:
             return Told(look, word, sentence)
-    return Told(OPEN, "no limit", sentence)
+    return Told(OPEN, "no limit" if looks else _EXPECTED, sentence)
 
 
 def _regularizers(number: int) -> str:

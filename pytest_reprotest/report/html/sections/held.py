@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pytest_reprotest.proof import Proof
 from pytest_reprotest.report.html.markup import Markup, join, label, tag
-from pytest_reprotest.report.html.section import Block, Picture, Section, listed, table
+from pytest_reprotest.report.html.section import Block, Picture, Section, folded, listed, table
 from pytest_reprotest.report.plots import Axis, Forest, Row
 from pytest_reprotest.report.rows import MARKS
 from pytest_reprotest.result import AuditResult
@@ -31,19 +31,22 @@ def comparison(result: AuditResult) -> Section | None:
     change = Axis("change of prediction difference", "percent")
     figure: list[Block] = [Picture("Change against the baseline", Forest("", change, rows))] if rows else []  # fmt: skip
     names, in_points = result.task.names, result.task.in_points
-    told = [
-        in_words(name, each, names.score_short, in_points)
-        for name, each in result.comparisons.items()
-    ]
+    told: dict[bool, list[str]] = {True: [], False: []}
+    for name, each in result.comparisons.items():
+        sentence = in_words(name, each, names.score_short, in_points)
+        told[each.status != "undecided"].append(sentence)
+    decided: list[Block] = [listed(told[True])] if told[True] else []
+    undecided = f"{len(told[False])} undecided, in words"
+    open_: list[Block] = [folded(undecided, listed(told[False]))] if told[False] else []
     return Section(
-        f"Against the baseline, {result.baseline}",
+        f"Against the baseline ({result.baseline})",
         "How much more (right of the dashed line) or less (left) the runs of a regularizer differ than "
         "those of the baseline, in points of the test samples, with 95% intervals. Lower and higher are "
         "what a permutation test over runs finds, at 5% after Holm's correction; undecided does not say "
         "that nothing changed. In the table "
         + ", ".join(f"{MARKS[key]} is {word}" for key, word in _WORDS.items())
         + ".",
-        [*figure, listed(told)],
+        [*figure, *decided, *open_],
     )
 
 
