@@ -65,6 +65,7 @@ ROOMS = [
     "api",
     "settings",
     "files",
+    "outputs",
     "marker",
     "retraining",
     "session",
