@@ -53,6 +53,10 @@ def check_files(config: Any) -> None:
             f"--repro-deterministic and {_told('save_bank', known)}: runs of one seed say nothing of how much "
             "others differ, so they are no bank; leave one of the two out"
         )
+    if "html" in known:
+        from pytest_reprotest.report.plots.output import check_plotly
+
+        check_plotly(_told("html", known))
     for flag in WRITTEN:
         path = path_of(config, flag.key)
         if path is not None:

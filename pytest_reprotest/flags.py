@@ -154,6 +154,13 @@ FLAGS = (
         writer="pytest_reprotest.report.results:write_bank",
     ),
     Flag(
+        "html",
+        "PATH",
+        "write a page of every audit, with its figures, into one file that opens offline; takes the extra "
+        "report",
+        writer="pytest_reprotest.report.html:write_html",
+    ),
+    Flag(
         "bank",
         "PATH",
         "train a few new runs only, and fail where they disagree with the runs of a bank more than those "

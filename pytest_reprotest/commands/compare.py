@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_reprotest.commands import FINE, STALE, UNUSABLE, WORSE
+from pytest_reprotest.commands import FINE, STALE, UNUSABLE, WORSE, say
 from pytest_reprotest.errors import DataError, OptionError
 from pytest_reprotest.thresholds import DEFAULT_TOLERANCES, TOLERANCES, read_threshold
 
@@ -139,15 +139,15 @@ def run(arguments: argparse.Namespace) -> int:
         old, new = read_results(arguments.old), read_results(arguments.new)
         compared = _compared(old, new, arguments)
     except DataError as error:
-        _say(str(error), sys.stderr)
+        say(str(error), sys.stderr)
         return UNUSABLE
     for name, reason in compared.unusable.items():
-        _say(f"{name or '(unnamed)'}: {reason}", sys.stderr)
+        say(f"{name or '(unnamed)'}: {reason}", sys.stderr)
     if arguments.json:
         print(json.dumps(_document(compared), indent=2))
     else:
         for line in _lines(old, new, compared):
-            _say(line, sys.stdout)
+            say(line, sys.stdout)
     return compared.code
 
 
@@ -254,9 +254,3 @@ def _remarks(comparison: BaselineComparison) -> Iterator[str]:
     told = [str(difference) for difference in comparison.differences]
     if told:
         yield f"settings that differ, old → new: {'; '.join(told)}"
-
-
-def _say(text: str, stream: Any) -> None:
-    """Print a line; what a file holds can't steer the terminal."""
-    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    print(safe, file=stream)

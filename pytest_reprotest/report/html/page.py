@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from pytest_reprotest.errors import DataError
 from pytest_reprotest.report.html.markup import (
     Markup,
     identifier,
@@ -17,13 +18,14 @@ from pytest_reprotest.report.html.markup import (
     script,
     tag,
 )
-from pytest_reprotest.report.html.section import Block, Choice, Picture, Section, scrolled
+from pytest_reprotest.report.html.section import Block, Choice, Make, Picture, Section, scrolled
 from pytest_reprotest.report.html.sections import SECTIONS
 from pytest_reprotest.report.html.summary import badge, summary
 from pytest_reprotest.report.html.united import Shown, united
 from pytest_reprotest.report.html.verdict import verdict_of, verdict_of_all
 from pytest_reprotest.report.plots import plotly_js, to_plotly
 from pytest_reprotest.report.rows import Audited
+from pytest_reprotest.result import AuditResult
 
 _HERE = Path(__file__).parent
 
@@ -108,9 +110,9 @@ class _Figures:
 
 
 def _article(number: int, shown: Shown, drawn: _Figures) -> Markup:
-    result, name = shown.result, _name(shown)
+    result, name = shown.result, shown.name
     start = f"audit-{number}-{identifier(name)}"
-    sections = [made for make in SECTIONS if (made := make(result)) is not None]
+    sections = [made for make in SECTIONS if (made := _made(make, result)) is not None]
     return tag(
         "article",
         tag("h2", label(name)),
@@ -118,6 +120,14 @@ def _article(number: int, shown: Shown, drawn: _Figures) -> Markup:
         *(_section(f"{start}-{place}", section, drawn) for place, section in enumerate(sections)),
         id=start,
     )
+
+
+def _made(make: Make, result: AuditResult) -> Section | None:
+    """A section; where its figure can't be drawn it says why, and the others are there all the same."""
+    try:
+        return make(result)
+    except DataError as error:
+        return Section("A figure that can't be drawn", str(error), [])
 
 
 def _section(start: str, section: Section, drawn: _Figures) -> Markup:
@@ -155,15 +165,11 @@ def _block(start: str, block: Block, drawn: _Figures) -> Markup:
 def _contents(shown: Sequence[Shown]) -> Markup:
     entries = []
     for number, each in enumerate(shown):
-        link = f"#audit-{number}-{identifier(_name(each))}"
+        link = f"#audit-{number}-{identifier(each.name)}"
         entries.append(
-            tag("li", badge(verdict_of(each)), " ", tag("a", label(_name(each)), href=link))
+            tag("li", badge(verdict_of(each)), " ", tag("a", label(each.name), href=link))
         )
     return tag("nav", tag("ul", *entries), aria_label="Audits")
-
-
-def _name(shown: Shown) -> str:
-    return shown.name or "Audit"
 
 
 def _policy(sources: Sequence[str]) -> str:

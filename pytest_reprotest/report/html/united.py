@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pytest_reprotest.differences import differences
-from pytest_reprotest.joined import title
+from pytest_reprotest.joined import FILE, title
 from pytest_reprotest.report.rows import Audited
 from pytest_reprotest.result import AuditResult
 
@@ -29,8 +29,10 @@ class Shown:
 
     @property
     def name(self) -> str:
-        """The test, whichever items its regularizers are spread over."""
-        return title(self.result)
+        """The test, whichever items its regularizers are spread over, and the file where there are several."""
+        file = self.result.settings.get(FILE)
+        name = title(self.result) or "Audit"
+        return name if file is None else f"{name} ({file})"
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -60,6 +62,7 @@ def _same_test(first: AuditResult, other: AuditResult) -> bool:
     return (
         title(first) != first.name
         and title(first) == title(other)
+        and first.settings.get(FILE) == other.settings.get(FILE)
         and first.baseline == other.baseline
         and not set(first.regularizers) & set(other.regularizers)
         and first.report_only == other.report_only
