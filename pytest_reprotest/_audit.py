@@ -9,7 +9,6 @@ from typing import Any
 from pytest_reprotest.bank import FIRST_RUN
 from pytest_reprotest.comparisons import compare
 from pytest_reprotest.execution.local import LocalExecutor
-from pytest_reprotest.fingerprint import machine, versions
 from pytest_reprotest.foresight import foreseen
 from pytest_reprotest.interfaces import Executor, Placement, Progress, RunOutcome, Trainer
 from pytest_reprotest.locating import located
@@ -67,6 +66,7 @@ def run_audit(
         for sentence in warnings:
             tell(sentence)
     executor = executor or LocalExecutor()
+    described = trainer.describe()
     settings = {
         "runs": options.runs,
         "seed": options.seed,
@@ -80,10 +80,10 @@ def run_audit(
         **({"looks": list(options.looks)} if options.adaptive else {}),
         **(_as_proof() if options.deterministic else {}),
         **({FIRST_RUN: reference.first_run} if reference.first_run else {}),
-        "training": trainer.describe(),
+        "training": described,
         "origins": dict(options.origins),
-        "versions": versions(),
-        "machine": machine(),
+        **_surroundings(placement, executor, described),
+        **({"initial_weights": dict(settled.initial_weights)} if settled.initial_weights else {}),
     }
     differing = reference.check(trainer.task, trainer.y_true, settings, labels)
     told: list[str] = []
@@ -191,6 +191,16 @@ def _as_proof() -> dict[str, Any]:
     from pytest_reprotest.training.switches import switches
 
     return {"deterministic": True, "switches": switches()}
+
+
+def _surroundings(
+    placement: Placement, executor: Executor, described: Mapping[str, Any]
+) -> dict[str, Any]:
+    from pytest_reprotest.training.surroundings import surroundings
+
+    return surroundings(
+        placement.device, described.get("threads"), executor.environment, placement.deterministic
+    )
 
 
 def _silent(_: RunOutcome) -> None:

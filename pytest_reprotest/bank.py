@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_reprotest.differences import NAMES, Difference, differences, other_test_set
+from pytest_reprotest.conditions import FINGERPRINT, HOLDS, in_words, other_settings
+from pytest_reprotest.differences import CONTENTS, NAMES, Difference, differences, other_test_set
 from pytest_reprotest.errors import DataError, did_you_mean
 from pytest_reprotest.metrics import Labels
 from pytest_reprotest.result import AuditResult, stored_audit
@@ -30,7 +31,7 @@ ADAPTIVE = (
 
 ONE_SEED = "its runs are of one seed, which say nothing of how much others differ"
 
-_SAID = ("device", "engine", "versions", "machine", "training.threads", *NAMES)
+_SAID = ("device", "engine", *NAMES, *(key for key in FINGERPRINT if key not in CONTENTS))
 """Settings whose difference is a warning: the result may differ, and may be asked whether it does."""
 
 _INPUTS = "another test set: its inputs are not the same, though their true labels are"
@@ -191,7 +192,11 @@ def check_comparable(
         raise DataError(
             f"{name}: the bank's runs are not of this training: {told}. {_AGAIN}, or train as before"
         )
-    return tuple(f"the bank differs in {each}" for each in found if each.key != "seed")
+    changed = in_words(found)
+    return (
+        *(f"the bank differs in {each}" for each in other_settings(found) if each.key != "seed"),
+        *((f"fingerprint, bank → now: {changed}. {HOLDS}",) if changed else ()),
+    )
 
 
 def _refused(difference: Difference, settings: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pytest_reprotest.changes import Change, Status, check_decision, judged
+from pytest_reprotest.conditions import changed_parts
 from pytest_reprotest.differences import Difference, differences, other_test_set
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.regularizer_result import RegularizerResult
@@ -25,7 +26,7 @@ from pytest_reprotest.thresholds import Threshold, tolerance_limits
 
 INCOMPARABLE = {
     "vary": "what varies between runs is not the same, so neither is what PD means",
-    "training.data.test": "the inputs of the test set are not the same, though their true labels are",
+    "training.data.test": "the numbers are of two test sets, though their true labels agree",
 }
 """Settings that must agree for the numbers to be about one thing → what their difference does."""
 
@@ -105,6 +106,9 @@ class BaselineComparison:
             "differences": [
                 {"key": each.key, "old": each.old, "new": each.new} for each in self.differences
             ],
+            "fingerprint": {
+                part: list(changed) for part, changed in changed_parts(self.differences).items()
+            },
             "warnings": list(self.warnings),
         }
 

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-COMPARED = ("seed", "vary", "device", "engine", "training", "versions", "machine")
+COMPARED = (
+    *("seed", "vary", "device", "engine", "training"),
+    *("versions", "machine", "threads", "flags", "environment", "initial_weights"),
+)
 """The settings that can change a result."""
 
 NAMES = ("training.model_factory", "training.train_fn")
@@ -18,6 +21,12 @@ NAMES = ("training.model_factory", "training.train_fn")
 
 CONTENTS = ("training.data.train", "training.data.test")
 """Settings that are None where the content is not known."""
+
+_DIGESTS = {
+    "training.data.train": "the training data changed",
+    "training.data.test": "the inputs of the test set changed",
+}
+"""Settings whose values tell a reader nothing."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _LONGEST = 60
@@ -33,7 +42,12 @@ class Difference:
     new: Any
 
     def __str__(self) -> str:
-        return f"{self.key}: {_short(self.old)} → {_short(self.new)}"
+        if self.key in _DIGESTS:
+            return _DIGESTS[self.key]
+        start, _, label = self.key.partition(".")
+        if start == "initial_weights":
+            return f"the initial weights of {label!r} changed"
+        return f"{self.key}: {short(self.old)} → {short(self.new)}"
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Difference, ...]:
@@ -99,7 +113,12 @@ def _plain(value: Any) -> Any:
     return _ADDRESS.sub("", value) if isinstance(value, str) else value
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value in at most 60 characters.
+
+    >>> short(["init", "noise"]), short(None)
+    ('init,noise', 'none')
+    """
     if value is None:
         return "none"
     text = (",".join(map(str, value)) or "none") if isinstance(value, list) else str(value)

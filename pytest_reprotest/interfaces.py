@@ -146,11 +146,14 @@ class Prepared:
         Label of each regularizer that does not fit → the reason.
     notes : tuple of str
         Sentences for the report.
+    initial_weights : mapping
+        Label → digest of the weights that run 0 of seed 0 starts from, where the trainer knows them.
     """
 
     placement: Placement
     refusals: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    initial_weights: Mapping[str, str] = field(default_factory=dict)
 
 
 class Trainer(ABC):
@@ -212,6 +215,9 @@ class Executor(ABC):
 
     n_workers: int = 1
     """Chunks that are trained side by side."""
+
+    environment: Mapping[str, str] = {}
+    """Variables that are set for the processes that train."""
 
     @abstractmethod
     def run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pytest_reprotest.errors import RegularizerRefused
 from pytest_reprotest.interfaces import Placement, Trainer
@@ -28,6 +28,8 @@ class Settled:
     placement : Placement
     notes : tuple of str
         Sentences for the report.
+    initial_weights : mapping
+        Label → digest of the weights it starts from, where the trainer knows them.
     """
 
     chosen: Selection
@@ -35,6 +37,7 @@ class Settled:
     refusals: Mapping[str, str]
     placement: Placement
     notes: tuple[str, ...] = ()
+    initial_weights: Mapping[str, str] = field(default_factory=dict)
 
 
 def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
@@ -60,4 +63,5 @@ def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
     placement = prepared.placement
     if options.deterministic:  # whatever a trainer makes of it: never stacked, each run by itself
         placement = replace(placement, engine="sequential", chunk=1, deterministic=True)
-    return Settled(chosen, labels, refusals, placement, prepared.notes)
+    starts = prepared.initial_weights
+    return Settled(chosen, labels, refusals, placement, prepared.notes, starts)

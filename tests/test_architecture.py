@@ -42,6 +42,7 @@ ROOMS = [
     "comparisons",
     "result",
     "differences",
+    "conditions",
     "joined",
     "baseline",
     "bank",

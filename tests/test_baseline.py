@@ -347,12 +347,12 @@ def test_settings_that_differ_are_listed_and_what_makes_numbers_incomparable_is_
     assert [str(difference) for difference in compared.differences] == [
         "vary: init → none",
         "training.epochs: 20 → 10",
-        "training.data.test: aa → bb",
+        "the inputs of the test set changed",
     ]
     assert compared.warnings == (
         "vary: init → none: what varies between runs is not the same, so neither is what PD means",
-        "training.data.test: aa → bb: the inputs of the test set are not the same, though their true "
-        "labels are",
+        "the inputs of the test set changed: the numbers are of two test sets, though their true labels "
+        "agree",
     )
     assert compare_results(audited(), audited()).differences == ()
 
@@ -372,7 +372,16 @@ def test_a_comparison_is_json():
     assert first["status"] == "worse"
     assert stored["uncompared"] == {"adam": "can't be trusted in the old result: run 0 failed"}
     assert stored["differences"] == [{"key": "vary", "old": ["init"], "new": []}]
+    assert stored["fingerprint"] == {}
     assert len(stored["warnings"]) == 1
+
+
+def test_what_changed_of_the_fingerprint_is_json_too():
+    settings = [
+        {"versions": {"torch": torch}, "threads": {"inter_op": 2}} for torch in ("2.4", "2.5")
+    ]
+    old, new = (audited(settings=each) for each in settings)
+    assert compare_results(new, old).to_dict()["fingerprint"] == {"software": ["torch 2.4 → 2.5"]}
 
 
 # --- proofs of determinism ----------------------------------------------------------------------

@@ -23,6 +23,8 @@ SETTINGS = {
     "origins": {"seed": "marker"},
     "versions": {"torch": "2.4", "numpy": "2.0"},
     "machine": {"processor": "A CPU"},
+    "environment": {"MKL_CBWR": None},
+    "initial_weights": {"none": "aa"},
 }
 
 
@@ -55,7 +57,10 @@ def test_the_same_settings_have_no_difference():
         ({"engine": "sequential"}, "engine: stacked → sequential"),
         ({"training__epochs": 10}, "training.epochs: 20 → 10"),
         ({"training__max_grad_norm": 1.0}, "training.max_grad_norm: none → 1.0"),
-        ({"training__data__test": "cc"}, "training.data.test: bb → cc"),
+        ({"training__data__train": "cc"}, "the training data changed"),
+        ({"training__data__test": "cc"}, "the inputs of the test set changed"),
+        ({"initial_weights__none": "cc"}, "the initial weights of 'none' changed"),
+        ({"environment__MKL_CBWR": "AVX2"}, "environment.MKL_CBWR: none → AVX2"),
         ({"training__loss": "nll_loss"}, "training.loss: <Loss object> → nll_loss"),
         ({"versions__torch": "2.5"}, "versions.torch: 2.4 → 2.5"),
         ({"machine__processor": "x" * 90}, f"machine.processor: A CPU → {'x' * 60}…"),

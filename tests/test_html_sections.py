@@ -3,7 +3,9 @@
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,16 @@ from pytest_reprotest.digests import Digests
 from pytest_reprotest.divergence import Divergence
 from pytest_reprotest.joined import FILE, compared_across
 from pytest_reprotest.proof import Proof
+from pytest_reprotest.regularizer_result import RegularizerResult
 from pytest_reprotest.report.html.markup import Markup, identifier, join, label, tag, text
-from pytest_reprotest.report.html.sections import SECTIONS, held, origin, samples, spread
+from pytest_reprotest.report.html.sections import (
+    SECTIONS,
+    attributed,
+    held,
+    origin,
+    samples,
+    spread,
+)
 from pytest_reprotest.report.html.sections import runs as runs_sections
 from pytest_reprotest.report.html.summary import summary
 from pytest_reprotest.report.html.united import Shown, united
@@ -324,7 +334,7 @@ def test_a_broken_regularizer_is_left_out_of_figures():
     assert list(picture.figure.groups) == ["none"]
     assert "dropout: run 1 failed" in page_of(result)
     alone = replace(result, by_regularizer={"dropout": lost})
-    assert [make(alone) for make in SECTIONS[4:12]] == [None] * 8
+    assert [make(alone) for make in SECTIONS[4:13]] == [None] * 9
     assert "run 1 failed" in page_of(alone)
 
 
@@ -386,6 +396,30 @@ def test_a_proof_is_told_with_its_divergence_and_leaks_in_place_of_figures():
     assert "each pair of runs" not in html
     same = page_of(only(audited(), proof=Proof((Digests(1, "a"), Digests(2, "a")))))
     assert "2 runs of one seed agree to the last bit" in same
+
+
+@dataclass(frozen=True, eq=False)
+class Attributed(RegularizerResult):
+    """A result with a ladder, whose rungs are as those of an attribution."""
+
+    attribution: Any = None
+
+
+def test_the_ladder_of_an_attribution_is_a_forest_from_nothing_to_everything():
+    rungs = [
+        SimpleNamespace(name=name, n_runs=n_runs, prediction_difference=Estimate(value))
+        for name, n_runs, value in (("identical", 3, 0.0), ("init", 3, 0.1), ("noise", 0, math.nan))
+    ]
+    climbed = SimpleNamespace(rungs=rungs, meaning=("the <init> gives about all",))
+    plain = audited(labels={"none": runs(0.2)})
+    fields_ = {each.name: getattr(plain["none"], each.name) for each in fields(RegularizerResult)}
+    result = replace(
+        plain, by_regularizer={"none": Attributed(**{**fields_, "attribution": climbed})}
+    )
+    choice, told = attributed.attribution(result).blocks
+    assert [row.label for row in choice.blocks["none"].figure.rows] == ["identical", "init"]
+    assert "none: the &lt;init&gt; gives about all" in told
+    assert attributed.attribution(plain) is None
 
 
 # --- where it came from -------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from pytest_reprotest import FunctionTrainer, audit
@@ -121,7 +122,7 @@ def test_fresh_workers_have_their_own_environment_and_the_last_run_follows_the_f
         return TARGETS
 
     made = ProcessExecutor(
-        workers, environment=lambda index: {"PYTHONHASHSEED": f"{index + 7}"}, fresh=True
+        workers, environment_of=lambda index: {"PYTHONHASHSEED": f"{index + 7}"}, fresh=True
     )
     result = audit_on(made, FunctionTrainer(train_fn, y_true=TARGETS), runs=4)
     assert result["none"].n_runs == 4
@@ -252,3 +253,23 @@ def test_workers_need_a_posix_system(monkeypatch):
     monkeypatch.setattr(os, "name", "nt")
     with pytest.raises(OptionError, match="--repro-workers needs a POSIX system"):
         ProcessExecutor(2)
+
+
+def test_workers_compute_with_the_flags_of_the_session(executor):
+    def train_fn(run):
+        import torch as there
+
+        labels = np.array([0, 1] * 10)
+        labels[run.index] ^= 1
+        wide = there.zeros(1).dtype == there.float64
+        return labels if wide else labels * 0
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        result = audit_on(executor, FunctionTrainer(train_fn, y_true=[0, 1] * 10), runs=3)
+    finally:
+        torch.set_default_dtype(before)
+    assert result["none"].accuracy.value == pytest.approx(0.95)
+    assert result.settings["flags"]["torch.set_default_dtype"] == "float64"
+    assert result.settings["environment"]["OMP_NUM_THREADS"] == "1"

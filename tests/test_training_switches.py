@@ -8,11 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_reprotest.training import switches as switches_module
 from pytest_reprotest.training.switches import (
     ENVIRONMENT,
     SWITCHES,
     Switch,
-    environment_of,
+    assume,
+    hash_seed_of,
+    states,
     switched,
     switches,
 )
@@ -147,7 +150,41 @@ def test_each_process_hashes_texts_in_its_own_way_unless_the_user_s_is_fixed(
     own, first, second, monkeypatch
 ):
     monkeypatch.setenv("PYTHONHASHSEED", own)
-    found = [environment_of(index) for index in (0, 1)]
+    found = [hash_seed_of(index) for index in (0, 1)]
     assert [each["PYTHONHASHSEED"] for each in found] == [first, second]
-    assert all(ENVIRONMENT.items() <= each.items() for each in found)
     assert switches()["PYTHONHASHSEED"] == (own if own == "7" else "another in each process")
+
+
+# --- flags of another process -------------------------------------------------------------------
+
+
+@given(mixture=mixtures, other=mixtures)
+def test_what_another_process_had_set_is_set_here(mixture, other):
+    for switch in SWITCHES:
+        switch.set(mixture[switch.name])
+    theirs = states()
+    for switch in SWITCHES:
+        switch.set(other[switch.name])
+    assume(theirs)
+    ours = states()
+    assert {name: ours.get(name) for name in theirs} == theirs
+
+
+def test_the_default_type_goes_with_them():
+    theirs = {**states(), "torch.set_default_dtype": torch.float64}
+    before = states()
+    assume(theirs)
+    assert torch.get_default_dtype() is torch.float64
+    assume(before)
+    assert torch.get_default_dtype() is torch.float32
+
+
+def test_what_is_so_already_is_left_alone(monkeypatch):
+    def never(_):
+        raise AssertionError
+
+    for switch in SWITCHES:
+        monkeypatch.setattr(
+            switches_module, "FLAGS", [Switch(switch.name, switch.get, never, None)]
+        )
+        assume(states())

@@ -58,5 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def say(text: str, stream: Any) -> None:
     """Print a line; what a file holds can't steer the terminal."""
-    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    print(safe, file=stream)
+    from pytest_reprotest.report.compared import printable
+
+    print(printable(text), file=stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,25 +29,13 @@ _ABOUT = {
     "max_effective_r2_drop": "Effective R² of a regression may fall",
     "max_mae_increase": "the mean absolute error of a regression may rise",
 }
-_SHORT = {
-    "accuracy": "accuracy",
-    "effective_accuracy": "ETA",
-    "prediction_difference": "PD",
-    "negative_flips": "negative flips",
-    "r2": "R²",
-    "effective_r2": "eff. R²",
-    "mae": "MAE",
-}
-_LEGEND = (
-    "change: new - old [95% over the runs of both]. Of negative flips, old is between two old runs, new from",
-    "an old run to a new one. worse from: a change for the worse of this size would be called so.",
-)
 _CODES = """\
 exit codes:
   0  nothing is worse than tolerated
   1  something is worse
   2  the files can't be compared
-  3  nothing is worse and something is better than tolerated: OLD is stale, store NEW in its place
+  3  nothing is worse and something is better than tolerated: OLD is stale,
+     store NEW in its place
 """
 
 
@@ -73,8 +62,9 @@ class _Compared:
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.description = (
-        "Hold the audits of NEW against those of the same name in OLD: accuracy, Effective Test Accuracy, "
-        "prediction difference and negative flips of every regularizer that both audited."
+        "Hold the audits of NEW against those of the same name in OLD: accuracy,\n"
+        "Effective Test Accuracy, prediction difference and negative flips of every\n"
+        "regularizer that both audited."
     )
     parser.epilog = _CODES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -146,7 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_document(compared), indent=2))
     else:
-        for line in _lines(old, new, compared):
+        for line in _lines(old, new, compared, shutil.get_terminal_size().columns):
             say(line, sys.stdout)
     return compared.code
 
@@ -199,58 +189,24 @@ def _document(compared: _Compared) -> dict[str, Any]:
     }
 
 
-def _lines(old: ResultsFile, new: ResultsFile, compared: _Compared) -> Iterator[str]:
-    from pytest_reprotest.report.table import columns
+def _lines(old: ResultsFile, new: ResultsFile, compared: _Compared, width: int) -> Iterator[str]:
+    from pytest_reprotest.report.compared import remarks, render, sentence
 
-    headings = ["test, regularizer", "measure", "old", "new", "change", "worse from", "status"]
-    rows = [row for comparison in compared.found for row in _rows(comparison)]
-    for lines in columns(headings, [[[cell] for cell in row] for row in rows], right=[2, 3, 5]):
-        yield from lines
-    if rows:
-        yield from _LEGEND
+    yield from render(compared.found, width)
     for file in (old, new):
         if not file.complete:
-            yield f"{file.path} is of a session that was interrupted: tests may be missing."
+            yield from sentence(
+                f"{file.path} is of a session that was interrupted: tests may be missing.", width
+            )
     for comparison in compared.found:
-        yield from (f"{comparison.name or '(unnamed)'}: {text}" for text in _remarks(comparison))
+        yield from remarks(comparison, width)
     for path, names in ((old.path, compared.only_old), (new.path, compared.only_new)):
         if names:
-            yield f"only in {path}: {', '.join(names)}"
-    yield {
+            yield from sentence(f"only in {path}: {', '.join(names)}", width)
+    ending = {
         FINE: "Nothing is worse than tolerated.",
         WORSE: "Worse than tolerated.",
         UNUSABLE: "Not everything could be compared.",
         STALE: f"Better than tolerated: {old.path} is stale. Store {new.path} in its place.",
-    }[compared.code]
-
-
-def _rows(comparison: BaselineComparison) -> Iterator[list[str]]:
-    yield [comparison.name or "(unnamed)", *[""] * 6]
-    for label, changes in comparison.by_regularizer.items():
-        for change in changes:
-            low, high = change.change.low, change.change.high
-            interval = f" [{low:+.4f}, {high:+.4f}]" if low == low else ""
-            yield [
-                f"  {label}" if change is changes[0] else "",
-                _SHORT[change.measure],
-                f"{change.old:.4f}",
-                f"{change.new:.4f}",
-                f"{change.change.value:+.4f}{interval}",
-                f"{change.seen_from:.4f}",
-                change.status,
-            ]
-    for label in comparison.broken:
-        yield [f"  {label}", "", "", "", "", "", "worse"]
-
-
-def _remarks(comparison: BaselineComparison) -> Iterator[str]:
-    for label in (*comparison.by_regularizer, *comparison.broken):
-        for sentence in (*comparison.breaches(label), *comparison.improvements(label)):
-            yield f"{label}: {sentence}"
-    for label, reason in comparison.uncompared.items():
-        yield f"{label} {reason}"
-    for warning in comparison.warnings:
-        yield f"warning: {warning}"
-    told = [str(difference) for difference in comparison.differences]
-    if told:
-        yield f"settings that differ, old → new: {'; '.join(told)}"
+    }
+    yield from sentence(ending[compared.code], width)

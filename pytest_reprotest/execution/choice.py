@@ -7,7 +7,7 @@ from pytest_reprotest.execution.processes import ProcessExecutor, available_core
 from pytest_reprotest.interfaces import Executor
 from pytest_reprotest.options import Options
 from pytest_reprotest.training.device import resolve_devices
-from pytest_reprotest.training.switches import environment_of
+from pytest_reprotest.training.switches import ENVIRONMENT, hash_seed_of
 
 
 def open_executor(options: Options) -> Executor:
@@ -22,5 +22,7 @@ def open_executor(options: Options) -> Executor:
         workers = available_cores() if devices == ("cpu",) else len(devices)
     workers = max(int(workers), len(devices))
     if options.deterministic:
-        return ProcessExecutor(workers, devices, environment=environment_of, fresh=True)
+        return ProcessExecutor(
+            workers, devices, environment=ENVIRONMENT, environment_of=hash_seed_of, fresh=True
+        )
     return LocalExecutor() if workers == 1 else ProcessExecutor(workers, devices)

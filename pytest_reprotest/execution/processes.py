@@ -66,7 +66,7 @@ class _Worker:
         self.returned: set[int] = set()
         ours, theirs = Pipe()
         self.pipe: Connection[Any, Any] = ours
-        environment = {**os.environ, **_ONE_THREAD, **added}
+        environment = {**os.environ, **added}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest_reprotest.execution.worker", str(theirs.fileno())],
@@ -98,8 +98,10 @@ class ProcessExecutor(Executor):
         Processes.
     devices : sequence of str, optional
         The workers' devices, in turn; default the placement's.
-    environment : callable, optional
-        Index of a chunk's first run → the variables that are set for its worker; for fresh workers.
+    environment : mapping, optional
+        Variables that are set for the workers.
+    environment_of : callable, optional
+        Index of a chunk's first run → more of them for its worker; for fresh workers.
     fresh : bool
         Each chunk is trained in a process of its own, one run or two (``Plan.apart``).
 
@@ -114,7 +116,8 @@ class ProcessExecutor(Executor):
         workers: int,
         devices: Sequence[str] = (),
         *,
-        environment: Callable[[int], Mapping[str, str]] | None = None,
+        environment: Mapping[str, str] | None = None,
+        environment_of: Callable[[int], Mapping[str, str]] | None = None,
         fresh: bool = False,
     ) -> None:
         if os.name != "posix":
@@ -126,7 +129,8 @@ class ProcessExecutor(Executor):
             )
         self.n_workers = workers
         self._devices = tuple(devices)
-        self._environment = environment
+        self.environment = {**_ONE_THREAD, **(environment or {})}
+        self._environment_of = environment_of
         self._fresh = fresh
         self._workers: list[_Worker] = []
         self._shipping: tuple[tempfile.TemporaryDirectory[str], Hold] | None = None
@@ -139,10 +143,12 @@ class ProcessExecutor(Executor):
         placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every chunk; outcomes come as they are ready."""
+        from pytest_reprotest.training.switches import states
+
         parts = plan.apart() if self._fresh else plan.chunks(placement.chunk, self.n_workers)
         waiting = deque(_Chunk(runs) for runs in parts)
         callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
-        shipped = self._hold().ship((trainer, dict(regularizers)), callables)
+        shipped = self._hold().ship((trainer, dict(regularizers), states()), callables)
         try:
             yield from self._serve(waiting, shipped, placement)
         except BaseException:  # also Ctrl-C, and a consumer that stops early
@@ -229,8 +235,8 @@ class ProcessExecutor(Executor):
     def _worker(self, devices: Sequence[str], index: int) -> _Worker:
         """A worker on the device that has the fewest."""
         busy = [worker.device for worker in self._workers]
-        added = {} if self._environment is None else self._environment(index)
-        return _Worker(min(devices, key=busy.count), added)
+        added = {} if self._environment_of is None else self._environment_of(index)
+        return _Worker(min(devices, key=busy.count), {**self.environment, **added})
 
     def close(self) -> None:
         """End all workers at once, and remove the data they shared."""

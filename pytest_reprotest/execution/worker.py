@@ -34,12 +34,14 @@ def main(descriptor: int) -> None:
             orphaned[:] = [Path(path).parent]
             if path != current[0]:
                 from pytest_reprotest.training.shipping import Loaded
+                from pytest_reprotest.training.switches import assume
 
                 loaded = loaded or Loaded()
                 current = (path, loaded.load(Path(path)))
+                assume(current[1][2])
             from pytest_reprotest.execution.chunk import train_chunk
 
-            trainer, regularizers = current[1]
+            trainer, regularizers, _ = current[1]
             regularizer = regularizers[runs[0].regularizer]
             for outcome in train_chunk(trainer, runs, regularizer, placement):
                 pipe.send(outcome)

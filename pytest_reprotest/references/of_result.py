@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_reprotest.bank import ADAPTIVE
 from pytest_reprotest.baseline import BaselineComparison, compare_results, told_task
+from pytest_reprotest.conditions import HOLDS, in_words, other_settings
 from pytest_reprotest.differences import other_test_set
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.options import Options
@@ -121,9 +122,12 @@ class StoredAudit(Reference):
             f"{label!r} {reason}, so it was not compared with {self._path}"
             for label, reason in compared.uncompared.items()
         )
-        if compared.status != "same" and compared.differences:
-            told = "; ".join(map(str, compared.differences))
-            notes.append(f"settings that differ from {self._path}: {told}")
+        others = other_settings(compared.differences)
+        if compared.status != "same" and others:
+            notes.append(f"settings that differ from {self._path}: {'; '.join(map(str, others))}")
+        changed = in_words(compared.differences)
+        if changed:
+            notes.append(f"fingerprint, {self._path} → now: {changed}. {HOLDS}")
         if "looks" in self._old.settings:
             notes.append(f"of {self._path}: {ADAPTIVE}")
         if compared.status == "better":

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_reprotest.conditions import described
 from pytest_reprotest.joined import title
 from pytest_reprotest.report.held import (
     GATE_LEGEND,
@@ -136,7 +137,7 @@ def render(
         Columns of the terminal.
     verbosity : int
         pytest's: below 0 failing regularizers only; 1 and above the spread over runs; 2 and above the
-        settings with their origin.
+        settings with their origin and the fingerprint.
     """
     lines = list(_tables(audits, width, verbosity))
     remarks = [
@@ -249,6 +250,7 @@ def _settings(result: AuditResult) -> Iterator[str]:
     for key, value in values.items():
         shown = (",".join(value) or "none") if isinstance(value, list) else value
         yield f"{key} = {shown} ({origins.get(key, 'default')})"
+    yield from described(result.settings)
 
 
 def failure_in_words(failed: Sequence[RegularizerResult]) -> str:

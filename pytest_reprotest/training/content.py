@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from pytest_reprotest.digests import digest, of_arrays
 from pytest_reprotest.errors import TrainingError
@@ -64,6 +65,18 @@ def digest_of(value: Any) -> str:
             "tuple or dict of them"
         )
     return of_arrays(array)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """The digest of a model's parameters and their names.
+
+    >>> weights_digest(nn.ReLU()) == weights_digest(nn.Tanh())
+    True
+    """
+    return digest(
+        f"{name} {tensor_digest(parameter)} ".encode()
+        for name, parameter in model.named_parameters()
+    )
 
 
 def _parts(tensor: torch.Tensor) -> Iterator[Any]:

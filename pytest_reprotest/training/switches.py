@@ -7,7 +7,7 @@ before a process starts is in ``ENVIRONMENT``, for the processes that train.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -140,6 +140,15 @@ SWITCHES = _table()
 """In the order in which they are set, and set back: one that moves others comes before them."""
 
 
+FLAGS = (
+    *SWITCHES,
+    Switch(
+        "torch.set_default_dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32
+    ),
+)
+"""What is told of a training, and set in every process that trains; a proof holds in whatever default type."""
+
+
 def switches() -> dict[str, Any]:
     """Name → wanted value of every switch, and of every variable of the environment, as JSON primitives."""
     found = {switch.name: switch.wanted for switch in SWITCHES}
@@ -147,16 +156,13 @@ def switches() -> dict[str, Any]:
     return {**found, **ENVIRONMENT, _HASH_SEED: _own_hash_seed() or "another in each process"}
 
 
-def environment_of(index: int) -> dict[str, str]:
-    """The variables of the process that trains a run.
+def hash_seed_of(index: int) -> dict[str, str]:
+    """The variable of the process that trains a run that decides how it hashes texts.
 
     Where yours does not fix the order of sets of texts, each process of a proof has another, so that what
     depends on it shows.
-
-    >>> environment_of(1)["CUBLAS_WORKSPACE_CONFIG"]
-    ':4096:8'
     """
-    return {**ENVIRONMENT, _HASH_SEED: _own_hash_seed() or str(index + 1)}
+    return {_HASH_SEED: _own_hash_seed() or str(index + 1)}
 
 
 def _own_hash_seed() -> str | None:
@@ -167,7 +173,7 @@ def _own_hash_seed() -> str | None:
 @contextmanager
 def switched(table: Sequence[Switch] = SWITCHES) -> Iterator[None]:
     """Set every switch, and set all back on exit, also after an exception or an interrupt."""
-    before = [(switch, value) for switch in table if (value := _read(switch)) is not None]
+    before = [(switch, value) for switch in table if (value := read(switch)) is not None]
     try:
         for switch, _ in before:
             switch.set(switch.wanted)
@@ -177,7 +183,19 @@ def switched(table: Sequence[Switch] = SWITCHES) -> Iterator[None]:
             switch.set(value)
 
 
-def _read(switch: Switch) -> Any:
+def states() -> dict[str, Any]:
+    """Name → value of each of ``FLAGS`` as it is here; without those that can't be read."""
+    return {flag.name: value for flag in FLAGS if (value := read(flag)) is not None}
+
+
+def assume(found: Mapping[str, Any]) -> None:
+    """Set what ``states`` found in another process, and leave alone what is so already."""
+    for flag in FLAGS:
+        if flag.name in found and read(flag) != found[flag.name]:
+            flag.set(found[flag.name])
+
+
+def read(switch: Switch) -> Any:
     """Its value; None where it can't be read, for which PyTorch raises a RuntimeError."""
     try:
         return switch.get()

@@ -18,7 +18,7 @@ from pytest_reprotest.plan import Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.tasks import CLASSIFICATION, Array, Classification, Task
-from pytest_reprotest.training.content import content_hash
+from pytest_reprotest.training.content import content_hash, weights_digest
 from pytest_reprotest.training.data import DatasetSource, Source, TensorSource, as_source
 from pytest_reprotest.training.faults import in_backward, nondeterministic, tell
 from pytest_reprotest.training.first_step import check_prediction, check_step
@@ -135,9 +135,10 @@ class TorchTrainer(Trainer):
                         f"{regularizer.label!r}: a first step on a small batch raised {tell(error)}\n"
                         f"  inputs are {self._kind()}"
                     ) from error
+            starts = {each.label: weights_digest(models[0]) for each, _, models in trials}
             chosen = choose(trials, train, asked, n_runs)
             notes = (*chosen.notes, *dict.fromkeys(filter(None, self._fixed_starts.values())))
-            return replace(chosen, refusals=refusals, notes=notes)
+            return replace(chosen, refusals=refusals, notes=notes, initial_weights=starts)
 
     def _try(self, regularizer: Regularizer, train: Source, device: str) -> Trial:
         recipe = regularizer.modify_recipe(self.recipe)

@@ -305,8 +305,9 @@ def test_another_machine_or_version_is_a_warning(project):
     path.write_text(json.dumps(document))
     result = project.run("--repro-bank=bank.json")
     result.assert_outcomes(passed=1)
-    assert "test_audit.py::test_net: the bank differs in versions.torch: 2.0 → " in project.said(
-        result
+    assert (
+        "test_audit.py::test_net: fingerprint, bank → now: software: torch 2.0 → "
+        in project.said(result)
     )
 
 

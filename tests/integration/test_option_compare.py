@@ -213,6 +213,34 @@ def test_settings_that_differ_are_told_where_something_changed(project):
     assert "settings that differ from base.json: seed: 0 → 3" in project.said(result)
 
 
+def test_what_changed_of_the_fingerprint_is_told_in_any_case(project, monkeypatch):
+    monkeypatch.delenv("MKL_CBWR", raising=False)
+    stored(project)
+    said = project.said(project.run("--repro-compare=base.json"))
+    assert "fingerprint, base.json" not in said
+    monkeypatch.setenv("MKL_CBWR", "AVX2")
+    result = project.run("--repro-compare=base.json")
+    result.assert_outcomes(passed=1)
+    said = project.said(result)
+    assert (
+        "test_audit.py::test_net: fingerprint, base.json → now: environment: MKL_CBWR unset → AVX2. PD "
+        "between old and new runs holds this change itself" in said
+    )
+    assert "settings that differ" not in said
+
+
+def test_results_of_earlier_versions_know_less_and_are_compared(project):
+    stored(project)
+    path = project.path / "base.json"
+    document = json.loads(path.read_text())
+    for key in ("machine", "threads", "flags", "environment"):
+        del document["audits"][0]["settings"][key]
+    path.write_text(json.dumps(document))
+    result = project.run("--repro-compare=base.json")
+    result.assert_outcomes(passed=1)
+    assert "fingerprint, base.json" not in project.said(result)
+
+
 # --- what can't be compared ---------------------------------------------------------------------
 
 

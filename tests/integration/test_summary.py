@@ -1,6 +1,7 @@
 """What a session says: the summary at each verbosity, the outcome of tests, and the progress on the way."""
 
 import json
+import platform
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -84,6 +85,15 @@ class TestVerbosity:
         assert "test_holds: vary = none (ini)" in said
         assert "test_holds: device = cpu (default)" in said
         assert "test_holds: max_prediction_difference = 0.1 (marker)" in said
+
+    def test_vv_adds_the_fingerprint(self, project, monkeypatch):
+        monkeypatch.setenv("MKL_CBWR", "AVX2")
+        project.write(TESTS)
+        said = " ".join(summary(project.run("-vv", "-k", "holds")))
+        assert f"test_holds: software: python {platform.python_version()}, " in said
+        assert "test_holds: threads 1, inter-op " in said
+        assert "MKL_CBWR=AVX2" in said
+        assert "software: python" not in " ".join(summary(project.run("-v", "-k", "holds")))
 
     def test_a_session_that_audits_nothing_says_nothing(self, project):
         project.pytester.makepyfile(test_plain="def test_plain():\n    pass\n")
