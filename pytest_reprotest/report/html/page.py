@@ -48,7 +48,8 @@ def page(audits: Sequence[Audited], notes: Sequence[str] = ()) -> str:
     shown, drawn = united(audits), _Figures()
     articles = [_article(number, each, drawn) for number, each in enumerate(shown)]
     told = verdict_of_all(shown)
-    sources = [script(plotly_js()), script(_read("page.js"))]
+    # tables first: they are sorted before the library of the figures is read
+    sources = [script(_read("tables.js")), script(plotly_js()), script(_read("figures.js"))]
     body = join(
         [
             tag("a", "To the audits", href="#audits", class_="skip"),

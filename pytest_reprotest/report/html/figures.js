@@ -4,33 +4,6 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // --- tables ---------------------------------------------------------------------------------
-
-  const compare = (one, other) => {
-    const [a, b] = [Number(one), Number(other)];
-    if (Number.isNaN(a) || Number.isNaN(b)) {
-      // what is no number comes after all that is
-      if (Number.isNaN(a) !== Number.isNaN(b)) return Number.isNaN(a) ? 1 : -1;
-      return one < other ? -1 : one > other ? 1 : 0;
-    }
-    return a - b;
-  };
-
-  const sort = (heading) => {
-    const body = heading.closest("table").tBodies[0];
-    const column = heading.cellIndex;
-    const ascending = heading.getAttribute("aria-sort") !== "ascending";
-    for (const other of heading.parentElement.cells) other.setAttribute("aria-sort", "none");
-    heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-    const key = (row) => row.cells[column].dataset.sort;
-    const rows = [...body.rows].sort((one, other) => compare(key(one), key(other)));
-    body.append(...(ascending ? rows : rows.reverse()));
-  };
-
-  for (const button of document.querySelectorAll(".sortable th button")) {
-    button.addEventListener("click", () => sort(button.parentElement));
-  }
-
   // --- figures --------------------------------------------------------------------------------
 
   const figures = JSON.parse(document.getElementById("figures").textContent);
@@ -133,7 +106,7 @@
   });
   addEventListener("beforeprint", () => plots.forEach(draw));
 
-  // --- choices and the command ----------------------------------------------------------------
+  // --- choices ----------------------------------------------------------------------------
 
   for (const choice of document.querySelectorAll(".choice")) {
     const select = choice.querySelector("select");
@@ -146,13 +119,5 @@
     choice.classList.add("chosen");
     panels[select.value].classList.add("shown");
     select.addEventListener("change", show);
-  }
-
-  for (const button of document.querySelectorAll(".copy")) {
-    button.hidden = !navigator.clipboard;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
-      button.textContent = "Copied";
-    });
   }
 })();
