@@ -338,6 +338,20 @@ def test_a_broken_regularizer_is_left_out_of_figures():
     assert "run 1 failed" in page_of(alone)
 
 
+def test_without_predictions_there_are_the_figures_of_estimates(monkeypatch):
+    result = only(audited(), predictions=TRUTH[None][:0])
+    monkeypatch.setattr(RegularizerResult, "n_runs", 4)
+    monkeypatch.setattr(type(result), "details", lambda self, label: None)
+    titles = [made.title for make in SECTIONS if (made := make(result)) is not None]
+    assert titles[:4] == [
+        "Against the baseline (none)",
+        "ETA with its interval",
+        "Prediction difference against error",
+        "Learning curves",
+    ]
+    assert titles[4:] == ["Run it again", "Settings, versions and machine"]
+
+
 def test_a_figure_that_cannot_be_drawn_keeps_no_other_from_it():
     labels = {f"r{number}": runs(0.2, n_runs=2) for number in range(64)}
     html = page_of(audited(labels=labels, losses=False))

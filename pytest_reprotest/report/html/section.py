@@ -71,8 +71,15 @@ def folded(title: str, *children: str) -> Markup:
     return tag("details", tag("summary", title), *children)
 
 
-def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+def table(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], kind: str | None = None
+) -> Markup:
     """A table whose first column names its rows, in a frame that is scrolled where it is too wide.
+
+    Parameters
+    ----------
+    kind : str, optional
+        The class that the style sheet knows it by.
 
     >>> str(table("Classes", ["class", "PD"], [["3", "0.02"]])).count("<td>")
     1
@@ -82,7 +89,7 @@ def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) ->
         tag("tr", tag("th", label(first), scope="row"), *(tag("td", cell) for cell in rest))
         for first, *rest in rows
     ]
-    return scrolled(title, tag("table", tag("thead", head), tag("tbody", *body)))
+    return scrolled(title, tag("table", tag("thead", head), tag("tbody", *body), class_=kind))
 
 
 def scrolled(title: str, *children: str, kind: str = "scroll") -> Markup:

@@ -11,6 +11,8 @@ from pytest_reprotest.report.plots.boxes import Values
 from pytest_reprotest.report.plots.drawing import (
     Band,
     Curve,
+    Dot,
+    Dots,
     Drawing,
     Mark,
     Scale,
@@ -85,7 +87,7 @@ class Curves(Figure):
         """Curves over 1, 2, 3..."""
         marks: list[Mark] = []
         for name, sign in signs(self._kept).items():
-            marks += _marks(legend_name(spell(name)), sign, self._kept[name])
+            marks += self._marks(spell(name), sign, self._kept[name])
         runs = [run for found in self._kept.values() for run in found]
         last = max(map(len, runs))
         x = Scale(spell(self.x.label), self.x.format, (1, last) if last > 1 else (0.5, 1.5))
@@ -93,18 +95,27 @@ class Curves(Figure):
         y = self.y.scale(values, spell)
         return compose(spell(self.title), self._note, x, y, marks, _AREA)
 
+    def _marks(self, name: str, sign: Sign, runs: Sequence[Sequence[float]]) -> list[Mark]:
+        columns = [
+            [run[step] for run in runs if step < len(run) and not math.isnan(run[step])]
+            for step in range(max(map(len, runs)))
+        ]
+        several = [(step + 1.0, values) for step, values in enumerate(columns) if len(values) > 1]
+        band: list[Mark] = []
+        if several:
+            places, held = zip(*several, strict=True)
+            band.append(Band(sign, places, list(map(min, held)), list(map(max, held))))
+        thin = [Curve("", sign, _steps(run), run, True) for run in runs if len(run) > 1]
+        # a curve of one step would not be seen
+        alone = [
+            Dot(1.0, run[0], f"{name}: {self.y.text(run[0])}")
+            for run in runs
+            if len(run) == 1 and not math.isnan(run[0])
+        ]
+        points = [Dots("", sign, alone, size=6)] if alone else []
+        means = [sum(values) / len(values) if values else math.nan for values in columns]
+        return [*band, *thin, *points, Curve(legend_name(name), sign, _steps(means), means)]
 
-def _marks(name: str, sign: Sign, runs: Sequence[Sequence[float]]) -> list[Mark]:
-    columns = [
-        [run[step] for run in runs if step < len(run) and not math.isnan(run[step])]
-        for step in range(max(map(len, runs)))
-    ]
-    several = [(step + 1.0, values) for step, values in enumerate(columns) if len(values) > 1]
-    thin = [Curve("", sign, [step + 1.0 for step in range(len(run))], run, True) for run in runs]
-    steps = [step + 1.0 for step in range(len(columns))]
-    means = [sum(values) / len(values) if values else math.nan for values in columns]
-    band: list[Mark] = []
-    if several:
-        places, held = zip(*several, strict=True)
-        band.append(Band(sign, places, list(map(min, held)), list(map(max, held))))
-    return [*band, *thin, Curve(name, sign, steps, means)]
+
+def _steps(values: Sequence[float]) -> list[float]:
+    return [step + 1.0 for step in range(len(values))]

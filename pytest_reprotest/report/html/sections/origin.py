@@ -81,7 +81,7 @@ def settings(result: AuditResult) -> Section | None:
         "Settings, versions and machine",
         "All that determines the result, and where it was set: on the command line, in a call, by the "
         "marker or in the ini file.",
-        [*notes, table("Settings", ["setting", "value", "set by"], rows)],
+        [*notes, table("Settings", ["setting", "value", "set by"], rows, "settings")],
     )
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from pytest_reprotest.report.html.section import Choice, Picture, Section
-from pytest_reprotest.report.html.sections.spread import PD, spreading
+from pytest_reprotest.report.html.sections.spread import PD, predicting
 from pytest_reprotest.report.plots import Axis, Curves, HeatMap
 from pytest_reprotest.result import AuditResult
 
@@ -45,10 +45,10 @@ def _finite(losses: tuple[tuple[float, ...], ...]) -> list[list[float]]:
 def pairs(result: AuditResult) -> Section | None:
     """Each run against each other run."""
     pictures = {}
-    for label, found in spreading(result).items():
+    for label, found in predicting(result).items():
         matrix = np.array(found.pairwise, dtype=float)
         np.fill_diagonal(matrix, math.nan)  # a run and itself would take the darkest colour
-        names = [str(run) for run in range(found.n_runs)]
+        names = [str(run) for run in range(len(matrix))]
         figure = HeatMap("", "run", "run", names, names, list(matrix), PD)
         pictures[label] = Picture(f"Prediction difference of all pairs under {label}", figure)
     if not pictures:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_reprotest.report.html.markup import Markup, join, tag
 from pytest_reprotest.report.html.section import Choice, Picture, Section, table
-from pytest_reprotest.report.html.sections.spread import PD, spreading
+from pytest_reprotest.report.html.sections.spread import PD, predicting
 from pytest_reprotest.report.plots import HeatMap
 from pytest_reprotest.result import AuditResult, RegularizerResult
 from pytest_reprotest.tasks import Array
@@ -20,7 +20,7 @@ _CLASSES = 30
 
 def by_class(result: AuditResult) -> Section | None:
     """Flip rates by class, for each regularizer."""
-    details = {label: result.details(label) for label in spreading(result)}
+    details = {label: result.details(label) for label in predicting(result)}
     rates = {
         label: {each.label: each.flip_rate for each in found.by_class}
         for label, found in details.items()
@@ -48,7 +48,7 @@ def by_class(result: AuditResult) -> Section | None:
 def flips(result: AuditResult) -> Section | None:
     """The samples on which runs disagree most, with the votes of the runs."""
     tables: dict[str, Markup | Picture] = {}
-    for label, found in spreading(result).items():
+    for label, found in predicting(result).items():
         details = result.details(label)
         if details is not None and details.most_flip_prone:
             rows = [

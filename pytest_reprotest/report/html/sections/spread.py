@@ -20,6 +20,13 @@ def spreading(result: AuditResult) -> dict[str, RegularizerResult]:
     }
 
 
+def predicting(result: AuditResult) -> dict[str, RegularizerResult]:
+    """Those of them whose predictions are there: a file may leave them out."""
+    return {
+        label: found for label, found in spreading(result).items() if len(found.predictions) > 1
+    }
+
+
 def score_axis(task: Task) -> Axis:
     """The axis of the score, in the task's own unit."""
     return Axis(task.names.score_short, "percent" if task.names.score == "accuracy" else "plain")
@@ -27,11 +34,11 @@ def score_axis(task: Task) -> Axis:
 
 def differences(result: AuditResult) -> Section | None:
     """A box of pairs for each regularizer."""
-    found = spreading(result)
+    found = predicting(result)
     if not found:
         return None
     groups = {
-        label: [each.pairwise[i, j] for i in range(each.n_runs) for j in range(i)]
+        label: [each.pairwise[i, j] for i in range(len(each.pairwise)) for j in range(i)]
         for label, each in found.items()
     }
     return Section(
@@ -49,7 +56,7 @@ def scores(result: AuditResult) -> Section | None:
     groups = {
         label: result.task.tally(found.predictions, result.y_true).run_scores
         for label, found in result.by_regularizer.items()
-        if found.n_runs and found.proof is None
+        if len(found.predictions) and found.proof is None
     }
     if not groups:
         return None
