@@ -340,10 +340,12 @@ SECTIONS: dict[str, tuple[str, Section]] = {
 
 
 def all_sections() -> dict[str, tuple[str, Section]]:
-    """The sections here, and those of calibration_gates."""
-    if importlib.util.find_spec("calibration_gates") is None:
-        return SECTIONS
-    return {**SECTIONS, **importlib.import_module("calibration_gates").SECTIONS}
+    """The sections here, and those of the modules beside it that are there."""
+    found = dict(SECTIONS)
+    for name in ("calibration_gates", "calibration_attribution"):
+        if importlib.util.find_spec(name) is not None:
+            found |= importlib.import_module(name).SECTIONS
+    return found
 
 
 def main() -> int:

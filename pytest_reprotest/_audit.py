@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pytest_reprotest.attributing import attributed
 from pytest_reprotest.bank import FIRST_RUN
 from pytest_reprotest.comparisons import compare
 from pytest_reprotest.execution.local import LocalExecutor
@@ -90,6 +91,11 @@ def run_audit(
     found = _trained(
         trainer, options, labels, chosen, placement, executor, progress, told, reference.first_run
     )
+    if options.attribute:
+        found, more = attributed(
+            found, trainer, options, chosen.regularizers, placement, executor, progress
+        )
+        told.extend(more)
     result = collected(
         name,
         found,
@@ -135,7 +141,7 @@ def _trained(
             if options.deterministic:
                 runs = plan.of(label)
                 found[label] = located(
-                    found[label], runs, trainer, chosen.regularizers, sized, executor
+                    found[label], runs, trainer, chosen.regularizers, sized, executor, progress
                 )
         waiting = [label for label in waiting if found[label].verdict.status == "inconclusive"]
         trained = n_runs

@@ -61,6 +61,7 @@ def check_decision(options: Options) -> None:
 
 def imply(values: dict[str, Any], origins: dict[str, str]) -> None:
     """Set in place what ``deterministic`` implies; it is asked for by the source that asks for the proof.
+    Beside ``attribute`` leave one of the two.
 
     What a farther source says is set aside, as everywhere; what the same or a nearer one says contradicts it.
 
@@ -78,6 +79,7 @@ def imply(values: dict[str, Any], origins: dict[str, str]) -> None:
     >>> values["vary"], origins["vary"], values["engine"]
     ((), 'marker', 'sequential')
     """
+    _attributes(values, origins)
     if not values.get("deterministic"):
         return
     asked = origins["deterministic"]
@@ -90,7 +92,34 @@ def imply(values: dict[str, Any], origins: dict[str, str]) -> None:
         values[key], origins[key] = taken, asked
 
 
+def _attributes(values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Take out what attribution can't stand beside, or the attribution where that was asked for nearer by.
+
+    A call stands in a test as its marker does, so neither of these two is the nearer one.
+    """
+    for key in ("deterministic", "max_runs"):
+        adds_none = key == "max_runs" and values.get("decision", "point") == "point"
+        if not values.get("attribute") or not values.get(key) or adds_none:
+            continue
+        asked, origin = origins["attribute"], origins[key]
+        if asked == origin or {asked, origin} == {CALL, MARKER}:
+            raise OptionError(
+                f"{_as_written(origin, key, values[key])} and {spelled(asked, 'attribute', True)}: "
+                f"{_REFUSALS[key]}"
+            )
+        farther = key if nearer(asked, origin) else "attribute"
+        del values[farther], origins[farther]
+
+
 _REFUSALS = {
+    "deterministic": (
+        "a proof of determinism trains one seed again, and an attribution what differs between seeds; leave "
+        "one of the two out"
+    ),
+    "max_runs": (
+        "an audit that adds runs stops when its runs look alike, and a share of their prediction difference "
+        "would be off; leave one of the two out"
+    ),
     "vary": "a proof of determinism trains one seed again, so nothing may vary; leave one of the two out",
     "engine": (
         "a proof of determinism trains each run by itself, never in a stack; leave one of the two out"

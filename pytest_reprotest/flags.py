@@ -109,6 +109,12 @@ FLAGS = (
         "own, and fail where weights, losses or predictions are not the same to the last bit",
     ),
     Flag(
+        "attribute",
+        None,
+        "train further runs that vary one thing alone (one initial weight by one ulp, init, data_order, noise), "
+        "and tell which share of the prediction difference each gives",
+    ),
+    Flag(
         "report_only",
         None,
         "report breached thresholds without failing tests; broken runs still fail",

@@ -159,6 +159,9 @@ class Prepared:
 class Trainer(ABC):
     """Turns runs into predictions over one test set."""
 
+    nudges: ClassVar[bool] = False
+    """Whether runs whose seeds vary ``ONE_ULP`` have one initial weight moved by one ulp."""
+
     @property
     @abstractmethod
     def y_true(self) -> Array:

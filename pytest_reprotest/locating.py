@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_reprotest.divergence import explained, locate
-from pytest_reprotest.interfaces import Executor, Placement, Regularizer, Trainer
+from pytest_reprotest.interfaces import Executor, Placement, Progress, Regularizer, Trainer
 from pytest_reprotest.plan import Plan, Run
 from pytest_reprotest.proof import Proof
 from pytest_reprotest.regularizer_result import RegularizerResult
@@ -21,6 +21,7 @@ def located(
     regularizers: Mapping[str, Regularizer],
     placement: Placement,
     executor: Executor,
+    progress: Callable[[Plan], Progress] | None = None,
 ) -> RegularizerResult:
     """The result of a proof that failed, with the first divergence; as it is where none can be found.
 
@@ -37,8 +38,13 @@ def located(
 
     def traces(*wanted: Run, together: bool = False) -> list[Trace]:
         plan = Plan((found.regularizer,), wanted, together=together)
-        outcomes = executor.run(trainer, plan, regularizers, tracing)
-        by_index = {each.run.index: each.trace for each in outcomes if each.trace is not None}
+        report = progress(plan) if progress is not None else None
+        by_index: dict[int, Trace] = {}
+        for outcome in executor.run(trainer, plan, regularizers, tracing):
+            if outcome.trace is not None:
+                by_index[outcome.run.index] = outcome.trace
+            if report is not None:
+                report(outcome)
         return [by_index[run.index] for run in wanted if run.index in by_index]
 
     together = proof.runs[0].process == proof.runs[pair].process

@@ -29,6 +29,7 @@ def reproducibility(
     on_inconclusive: str | None = None,
     compat: str | None = None,
     deterministic: bool | None = None,
+    attribute: bool | None = None,
     max_prediction_difference: float | Mapping[str, float] | None = None,
     min_effective_accuracy: float | Mapping[str, float] | None = None,
     min_accuracy: float | Mapping[str, float] | None = None,
@@ -74,6 +75,8 @@ def reproducibility(
         ``"study"`` shows the study's own p-value, labelled as what it is worth.
     deterministic : bool
         Train runs of one seed apart, in processes of their own; they have to agree to the last bit.
+    attribute : bool
+        Train further runs that vary one thing alone, and tell its share of the prediction difference.
     max_prediction_difference, min_effective_accuracy, min_accuracy, max_accuracy_std : float or mapping
         Thresholds, fractions of test samples; one for all, or a mapping from regularizer to number.
     min_r2, min_effective_r2, max_mae : float or mapping
@@ -100,6 +103,7 @@ def reproducibility(
         "on_inconclusive": on_inconclusive,
         "compat": compat,
         "deterministic": deterministic,
+        "attribute": attribute,
         "max_prediction_difference": max_prediction_difference,
         "min_effective_accuracy": min_effective_accuracy,
         "min_accuracy": min_accuracy,

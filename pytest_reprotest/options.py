@@ -67,6 +67,8 @@ class Options:
         ``"study"`` adds the study's own p-value.
     deterministic : bool
         Runs of one seed are trained apart and have to agree to the last bit.
+    attribute : bool
+        Further runs vary one thing alone, and tell its share of the prediction difference.
     bank_runs : int
         Trainings per regularizer where they are held against a bank.
     bounds : Bounds
@@ -92,6 +94,7 @@ class Options:
     on_inconclusive: str = "fail"
     compat: str | None = None
     deterministic: bool = False
+    attribute: bool = False
     bank_runs: int = 1
     bounds: Bounds = field(default_factory=Bounds)
     offered: tuple[Any, ...] = ()
@@ -149,6 +152,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "on_inconclusive": partial(read_choice, valid=("fail", "pass", "skip")),
     "compat": partial(read_choice, valid=("study",)),
     "deterministic": read_switch,
+    "attribute": read_switch,
     "bank_runs": read_bank_runs,
     **{name: partial(read_threshold, name) for name in KINDS},
 }
@@ -165,6 +169,7 @@ MARKER_KEYS = (
     "on_inconclusive",
     "compat",
     "deterministic",
+    "attribute",
     *THRESHOLDS,
     *TOLERANCES,
 )

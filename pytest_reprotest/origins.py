@@ -7,7 +7,7 @@ from typing import Any
 COMMAND_LINE, CALL, MARKER, INI, DEFAULT = "command line", "call", "marker", "ini", "default"
 
 NEAREST_FIRST = (COMMAND_LINE, CALL, MARKER, INI, DEFAULT)
-"""A nearer source wins over a farther one; a call and a marker never meet."""
+"""A nearer source wins over a farther one. A call is that of ``audit``, or of ``retrain`` beside a marker."""
 
 
 def nearer(origin: str, other: str) -> bool:

@@ -12,14 +12,20 @@ from pytest_reprotest.seeds import RunSeeds
 
 @dataclass(frozen=True)
 class Run:
-    """One training, picklable: which regularizer, which run, which seeds."""
+    """One training, picklable: which regularizer, which run, which seeds.
+
+    ``rung`` names the rung of an attribution, which a trainer takes as it is where nothing can vary in it;
+    empty for a run of the audit itself.
+    """
 
     regularizer: str
     index: int
     seeds: RunSeeds
+    rung: str = ""
 
     def __str__(self) -> str:
-        return f"run {self.index} of {self.regularizer!r} (--repro-seed={self.seeds.base})"
+        rung = f", rung {self.rung}" if self.rung else ""
+        return f"run {self.index} of {self.regularizer!r} (--repro-seed={self.seeds.base}{rung})"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from pytest_reprotest.attribution.rungs import to_train
 from pytest_reprotest.forecast import Expected, Forecast, Span, Width, width_of
 from pytest_reprotest.foresight import foreseen, typical_samples
 from pytest_reprotest.interfaces import Trainer
@@ -56,11 +57,16 @@ def plan_audit(
     settled = settle(trainer, options, registry)
     labels, looks = settled.labels, options.looks
     by_look = _chunks(options, labels, settled.placement.chunk, workers)
+    rungs = to_train(options, settled.placement.device, trainer.nudges) if options.attribute else ()
     per_run = {
         label: trainer.seconds_per_run(
             settled.chosen.regularizers[label], settled.placement, _usual_size(by_look, label)
         )
         for label in labels
+    }
+    per_run = {  # with those that attribution adds to each
+        label: None if seconds is None else seconds * (1 + len(rungs))
+        for label, seconds in per_run.items()
     }
     known, proof = FoundPilots(), options.deterministic
     if pilot is not None and not proof:
@@ -75,6 +81,12 @@ def plan_audit(
     )
     timed = {label: seconds for label, seconds in per_run.items() if seconds is not None}
     notes = [*settled.notes, *known.notes]
+    if rungs:
+        names = ", ".join(rung.name for rung in rungs)
+        notes.append(
+            f"attribution: times are of {1 + len(rungs)} times as many runs, as many as are listed for each "
+            f"of {names}, too"
+        )
     if len(timed) < len(labels):
         notes.append(f"{type(trainer).__name__} can't be timed without training")
     if proof:

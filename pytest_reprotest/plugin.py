@@ -76,8 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{MARKER}(*, runs, regularizers, baseline, seed, vary, engine, decision, confidence, max_runs, "
-        "on_inconclusive, compat, deterministic, max_prediction_difference, min_effective_accuracy, "
-        "min_accuracy, max_accuracy_std, min_r2, min_effective_r2, max_mae, max_accuracy_drop, max_effective_accuracy_drop, "
+        "on_inconclusive, compat, deterministic, attribute, max_prediction_difference, "
+        "min_effective_accuracy, min_accuracy, max_accuracy_std, min_r2, min_effective_r2, max_mae, max_accuracy_drop, max_effective_accuracy_drop, "
         "max_prediction_difference_increase, max_negative_flip_excess, max_r2_drop, max_effective_r2_drop, "
         "max_mae_increase): retrain the test's model under each regularizer and hold the runs against the "
         "thresholds",
@@ -190,7 +190,7 @@ def retrain(
 
     ``retrain(model_factory, train=(inputs, targets), test=(inputs, targets), epochs=10, batch_size=128,
     optimizer="sgd", lr=None, loss="cross_entropy", weight_decay=0.0, schedule="constant", ...)``,
-    or ``retrain(FunctionTrainer(train_fn, y_true=...))``. Returns the AuditResult; fails the test where
+    or ``retrain(FunctionTrainer(train_fn, y_true=...))``; ``attribute=True`` stands for the marker's. Returns the AuditResult; fails the test where
     a threshold is breached or a run cannot be trusted.
     """
     from pytest_reprotest.errors import ReprotestError

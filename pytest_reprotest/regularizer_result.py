@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, cast, get_args
 
+from pytest_reprotest.attribution import Attribution
 from pytest_reprotest.changes import Change
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.gates import gate_in, gate_out
@@ -63,6 +64,8 @@ class RegularizerResult:
         What became of each measure since a stored result, where one was held against it.
     proof : Proof or None
         The runs held against each other to the last bit, where determinism was to be proven.
+    attribution : Attribution or None
+        The shares of the prediction difference, where they were asked for.
     """
 
     regularizer: str
@@ -78,6 +81,7 @@ class RegularizerResult:
     gate: Gate | None = None
     changes: tuple[Change, ...] = ()
     proof: Proof | None = None
+    attribution: Attribution | None = None
 
     @property
     def n_runs(self) -> int:
@@ -183,6 +187,8 @@ class RegularizerResult:
             stored["changes"] = [change.to_dict() for change in self.changes]
         if self.proof is not None:
             stored["proof"] = self.proof.to_dict()
+        if self.attribution is not None:
+            stored["attribution"] = self.attribution.to_dict()
         return stored
 
     @classmethod
@@ -227,6 +233,9 @@ class RegularizerResult:
             gate_in(entry(stored, "gate", dict)) if "gate" in stored else None,
             tuple(map(Change.from_dict, entry({"changes": [], **stored}, "changes", list))),
             Proof.from_dict(entry(stored, "proof", dict)) if "proof" in stored else None,
+            Attribution.from_dict(entry(stored, "attribution", dict))
+            if "attribution" in stored
+            else None,
         )
 
 

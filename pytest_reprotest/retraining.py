@@ -37,6 +37,9 @@ TAKEN = (
     "rename it"
 )
 
+OF_A_CALL = ("attribute",)
+"""Keywords of ``retrain`` that are options of the audit, as on the marker."""
+
 Executors = dict[tuple[Any, str, bool], Executor]
 """The session's open executors, by workers, device and whether each run has a process of its own."""
 
@@ -99,6 +102,8 @@ class Retraining:
         Breach, DoesNotFit, Planned, Undecided, ReprotestError
         """
         nodeid, config = self.item.nodeid, self.item.config
+        with self._errors_told():
+            settings = self._of_call(settings)
         if self._session.planning is not None:
             self._plan(model_factory, settings, self._session.planning)
         with self._errors_told():
@@ -128,6 +133,16 @@ class Retraining:
             )
             raise Undecided(f"inconclusive: {told}")
         return result
+
+    def _of_call(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Take the options of this call from its keywords; the others, which say how to train."""
+        call = {key: value for key, value in settings.items() if key in OF_A_CALL}
+        options = options_of(self.item.config, self.item, call)
+        if self._regularizer is not None:
+            own = self._options.regularizers
+            options = replace(options, regularizers=own, baseline=None)
+        self._options = options
+        return {key: value for key, value in settings.items() if key not in OF_A_CALL}
 
     def _plan(self, model_factory: Any, settings: Mapping[str, Any], planning: Planning) -> Never:
         """Tell what the audit would be, and end the test there."""

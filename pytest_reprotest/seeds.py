@@ -16,7 +16,11 @@ from pytest_reprotest.errors import OptionError, did_you_mean
 SOURCES = ("init", "data_order", "noise")
 """Variance sources: initial weights; order of the training samples; dropout, stochastic depth, augmentation."""
 
+ONE_ULP = "one_ulp"
+"""A pseudo source, of attribution alone: which initial weight of a run is moved by one ulp."""
+
 _ANY = len(SOURCES)  # spawn key of the one seed for code that knows no sources
+_KEYS = {**{source: key for key, source in enumerate(SOURCES)}, ONE_ULP: _ANY + 1}
 
 
 def check_sources(vary: Iterable[str]) -> tuple[str, ...]:
@@ -46,7 +50,7 @@ class RunSeeds:
     run : int
         The run's index, from 0.
     vary : tuple of str
-        The sources that differ between runs.
+        The sources that differ between runs; in attribution it may be ``ONE_ULP`` alone.
     """
 
     base: int
@@ -62,7 +66,7 @@ class RunSeeds:
         (True, False)
         """
         run = self.run if source in self.vary else 0
-        return np.random.SeedSequence(self.base, spawn_key=(run, SOURCES.index(source)))
+        return np.random.SeedSequence(self.base, spawn_key=(run, _KEYS[source]))
 
     def seed(self, source: str) -> int:
         """A 63-bit integer seed of a source, for any library's generator."""

@@ -36,8 +36,14 @@ def given(config: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def options_of(config: Any, node: Any) -> Options:
-    """The options of a test: a nearer marker's keywords win over those of its class and module."""
+def options_of(config: Any, node: Any, call: Mapping[str, Any] | None = None) -> Options:
+    """The options of a test: a nearer marker's keywords win over those of its class and module.
+
+    Parameters
+    ----------
+    call : mapping, optional
+        Options among the keywords of ``retrain``, which win over markers.
+    """
     from pytest_reprotest.errors import OptionError
     from pytest_reprotest.options import resolve
 
@@ -50,7 +56,7 @@ def options_of(config: Any, node: Any) -> Options:
             )
         keywords.update(marker.kwargs)
     command_line, ini = given(config)
-    return resolve(command_line, keywords, ini)
+    return resolve(command_line, keywords, ini, call)
 
 
 def registry_of(hook: Any) -> Registry:

@@ -7,6 +7,7 @@ import math
 import sys
 
 import calibration
+import calibration_attribution
 import calibration_gates
 import numpy as np
 import pytest
@@ -104,6 +105,38 @@ def test_the_gate_with_a_bank_finds_what_changed():
     assert changed.value > 0.8 > 10 * same.value
 
 
+def test_intervals_of_shares_cover():
+    found = calibration_attribution.shares(
+        250, 1, settings=("strong",), levels=(0.03,), parts=(0.5, 0.1), runs=(5, 10)
+    )
+    check(found, count=4)
+
+
+def test_where_hardly_any_sample_differs_a_share_has_no_interval():
+    (found,) = calibration_attribution.shares(
+        100, 1, settings=("moderate",), levels=(0.01,), parts=(0.01,), runs=(5,)
+    )
+    assert found.of < 50
+    assert not found.goal
+
+
+def test_the_share_of_an_ulp_that_is_lost_in_some_runs_is_told():
+    (found,) = calibration_attribution.nudged(
+        150, 1, settings=("moderate",), levels=(0.1,), stills=(0.5,), runs=(10,)
+    )
+    assert not found.goal
+    assert found.value > 0.9
+
+
+def test_a_rung_differs_as_much_as_its_fixed_noise_says():
+    ladder = calibration_attribution.Ladder(calibration_attribution.at_level("moderate", 0.1), 0.5)
+    rng = np.random.default_rng(0)
+    _, rung, margins = ladder.draw(200, rng, 1)
+    assert pairwise(rung)[0].sum() / (200 * 199) == pytest.approx(
+        ladder.difference(margins[0]), rel=0.03
+    )
+
+
 def test_after_stopping_as_decided_coverage_is_told():
     found = calibration_gates.stopped(
         300, 1, settings=("moderate",), looks=(LOOKS[1],), distances=(-2.0, 1.0)
@@ -169,8 +202,10 @@ def test_a_missed_goal_is_the_exit_status(monkeypatch, capsys, hits, status):
     assert told.endswith("nothing missed\n" if not status else "1 missed\n")
 
 
-def test_the_sections_of_both_files_are_run():
-    assert {"intervals", "controls", "sequential", "bank"} <= set(calibration.all_sections())
+def test_the_sections_of_all_files_are_run():
+    assert {"intervals", "controls", "sequential", "bank", "attribution"} <= set(
+        calibration.all_sections()
+    )
 
 
 # --- estimates for all replications at once are the package's -----------------------------------

@@ -27,6 +27,7 @@ def test_no_option_is_listed_twice():
         "max_prediction_difference",
         "min_effective_accuracy",
         "deterministic",
+        "attribute",
         "report_only",
         "json",
         "half_width",
@@ -52,8 +53,9 @@ def test_every_option_says_what_it_does(flag):
 def test_every_switch_is_one_of_the_audit_or_of_the_session():
     assert {flag.key for flag in FLAGS if flag.metavar is None} <= {
         "deterministic",
+        "attribute",
         "report_only",
         "list",
         "plan",
     }
-    assert {"deterministic", "report_only"} <= set(READERS)
+    assert {"deterministic", "attribute", "report_only"} <= set(READERS)

@@ -79,6 +79,14 @@ def test_an_audit_on_the_gpu_can_be_run_again():
     assert np.array_equal(first["none"].predictions, second["none"].predictions)
 
 
+def test_an_attribution_on_the_gpu_tells_the_kernels_share():
+    given = {"runs": 3, "epochs": 3, "batch_size": 32, "device": "cuda", **DATA}
+    found = audit(make_mlp, attribute=True, **given)["none"].attribution
+    assert [rung.name for rung in found.rungs][:3] == ["identical", "kernels", "one_ulp"]
+    assert found["identical"].same_bits
+    assert all(rung.n_runs == 3 for rung in found.rungs)
+
+
 def test_every_visible_gpu_gets_a_worker():
     devices = ",".join(str(index) for index in range(torch.cuda.device_count()))
     result = audit(make_mlp, runs=4, epochs=1, device=f"cuda:{devices}", workers="auto", **DATA)

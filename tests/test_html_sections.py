@@ -3,15 +3,14 @@
 import json
 import math
 import re
-from dataclasses import dataclass, fields, replace
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pages import TEST, TRUTH, audited, page_of, runs
 
 from pytest_reprotest.api import audit_predictions
+from pytest_reprotest.attribution import Attribution, Climbed
 from pytest_reprotest.changes import Change
 from pytest_reprotest.digests import Digests
 from pytest_reprotest.divergence import Divergence
@@ -412,27 +411,25 @@ def test_a_proof_is_told_with_its_divergence_and_leaks_in_place_of_figures():
     assert "2 runs of one seed agree to the last bit" in same
 
 
-@dataclass(frozen=True, eq=False)
-class Attributed(RegularizerResult):
-    """A result with a ladder, whose rungs are as those of an attribution."""
-
-    attribution: Any = None
-
-
 def test_the_ladder_of_an_attribution_is_a_forest_from_nothing_to_everything():
-    rungs = [
-        SimpleNamespace(name=name, n_runs=n_runs, prediction_difference=Estimate(value))
-        for name, n_runs, value in (("identical", 3, 0.0), ("init", 3, 0.1), ("noise", 0, math.nan))
-    ]
-    climbed = SimpleNamespace(rungs=rungs, meaning=("the <init> gives about all",))
-    plain = audited(labels={"none": runs(0.2)})
-    fields_ = {each.name: getattr(plain["none"], each.name) for each in fields(RegularizerResult)}
-    result = replace(
-        plain, by_regularizer={"none": Attributed(**{**fields_, "attribution": climbed})}
+    ladder = Attribution(
+        (
+            Climbed("identical", 3, Estimate(0.0, 0.0, 0.0), Estimate(0.0), True),
+            Climbed("init", 3, Estimate(0.1, 0.05, 0.15), Estimate(0.5, 0.25, 0.75)),
+            Climbed("noise", left_out="nothing <draws> from it"),
+            Climbed("all", 3, Estimate(0.2, 0.1, 0.3), Estimate(1.0)),
+        )
     )
-    choice, told = attributed.attribution(result).blocks
-    assert [row.label for row in choice.blocks["none"].figure.rows] == ["identical", "init"]
-    assert "none: the &lt;init&gt; gives about all" in told
+    plain = audited()
+    found = {**plain.by_regularizer, "none": replace(plain["none"], attribution=ladder)}
+    result = replace(plain, by_regularizer=found)
+    told, choice, shares = attributed.attribution(result).blocks
+    rows = choice.blocks["none"].figure.rows
+    assert [row.label for row in rows] == ["identical", "init", "all"]
+    assert "nothing &lt;draws&gt; from it" in told
+    assert "none init 3 0.100 ±0.050 50% [25%, 75%]" in words(shares)
+    assert "--repro-attribute" in origin.command_of(result)
+    assert "Where the difference comes from" in page_of(result)
     assert attributed.attribution(plain) is None
 
 

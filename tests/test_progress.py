@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from pytest_reprotest.attribution.rungs import IDENTICAL
+from pytest_reprotest.attribution.rungs import plan_of as rungs_of
 from pytest_reprotest.interfaces import RunOutcome
 from pytest_reprotest.options import Options
 from pytest_reprotest.plan import make_plan
@@ -177,6 +179,14 @@ def test_a_line_comes_at_most_every_30_seconds(monkeypatch):
         "test_mlp: 2 of 6 runs, 31 s, now none",
         "test_mlp: 4 of 6 runs, 62 s, now dropout",
     ]
+
+
+def test_a_line_names_the_rung_of_an_attribution(monkeypatch):
+    clock = iter([0.0, 31.0, 32.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    plan, written = rungs_of(IDENTICAL, ["adam"], Options(runs=2)), []
+    finish(plan, progress.lines(plan, written.append, "test_mlp"))
+    assert written == ["test_mlp: 1 of 2 runs, 31 s, now adam, identical"]
 
 
 def test_a_line_stands_on_its_own_past_capture():

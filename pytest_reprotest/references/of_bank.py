@@ -18,6 +18,8 @@ from pytest_reprotest.statistics.gate import MIN_BANK
 from pytest_reprotest.tasks import Array, Task
 from pytest_reprotest.verdict import Verdict
 
+_QUESTION = "with --repro-bank the question is whether runs still agree with the bank's"
+
 
 class BankRuns(Reference):
     """The runs of a test in a bank.
@@ -43,6 +45,7 @@ class BankRuns(Reference):
             max_runs=None,
             decision="point",
             compat=None,
+            attribute=False,
             bounds=bounds,
             origins={**options.origins, "runs": options.origin("bank_runs")},
         )
@@ -72,13 +75,16 @@ class BankRuns(Reference):
         """Each regularizer's verdict by the gate."""
         _, not_held = options.bounds.of_single_runs()
         told = f"{' and '.join(not_held)} {'is' if len(not_held) == 1 else 'are'} not held"
-        note = f"{told}: with --repro-bank the question is whether runs still agree with the bank's"
+        notes = [
+            *([f"{told}: {_QUESTION}"] if not_held else []),
+            *([f"nothing is attributed: {_QUESTION}"] if options.attribute else []),
+        ]
         return replace(
             result,
             by_regularizer={
                 label: self._judged(found) for label, found in result.by_regularizer.items()
             },
-            notes=(*result.notes, *((note,) if not_held else ())),
+            notes=(*result.notes, *notes),
         )
 
     def _judged(self, found: RegularizerResult) -> RegularizerResult:

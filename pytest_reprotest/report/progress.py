@@ -103,12 +103,18 @@ def bar(plan: Plan, terminal: Terminal, title: str) -> Progress:
         # a regularizer is left at its first failed run, so its other runs will not come
         step = left[label] if outcome.failure is not None else min(1, left[label])
         left[label] -= step
-        shown.set_postfix_str(label, refresh=False)
+        shown.set_postfix_str(_now(outcome), refresh=False)
         shown.update(step)
         if not any(left.values()):
             shown.close()
 
     return advance
+
+
+def _now(outcome: RunOutcome) -> str:
+    """The regularizer that trains, and the rung of its attribution."""
+    run = outcome.run
+    return f"{run.regularizer}, {run.rung}" if run.rung else run.regularizer
 
 
 def lines(plan: Plan, write: Callable[[str], None], title: str) -> Progress:
@@ -124,7 +130,7 @@ def lines(plan: Plan, write: Callable[[str], None], title: str) -> Progress:
             last = now
             write(
                 f"{title}: {done} of {len(plan.runs)} runs, {now - started:.0f} s, "
-                f"now {outcome.run.regularizer}"
+                f"now {_now(outcome)}"
             )
 
     return advance

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pytest_reprotest.conditions import described
 from pytest_reprotest.joined import title
+from pytest_reprotest.report.attributed import attributions
 from pytest_reprotest.report.held import (
     GATE_LEGEND,
     GateLayout,
@@ -148,6 +149,7 @@ def render(
     lines.extend(
         Line(text, remark.style) for remark in remarks for text in wrap(remark.text, width)
     )
+    lines.extend(Line(text) for text in attributions(audits, width) if verbosity >= 0)
     return lines
 
 

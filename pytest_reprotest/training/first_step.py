@@ -13,7 +13,7 @@ from pytest_reprotest.errors import DataError, RegularizerRefused, TrainingError
 from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.regularizers._surgery import LAYERS, Stage
-from pytest_reprotest.training.data import Source
+from pytest_reprotest.training.data import Source, TensorSource
 from pytest_reprotest.training.objective import check_schedule, make_loss, make_optimizer
 
 _SAMPLES = 32
@@ -86,6 +86,19 @@ def check_prediction(model: nn.Module, test: Source, device: str) -> None:
             f"the model trains on train= and can't predict test=, whose inputs are {inputs.dtype} of shape "
             f"(n{sizes}): {error}. Prepare both sets the same way"
         ) from error
+
+
+def classes_in(*sources: Source) -> int:
+    """Classes that occur in the labels of what is held: the largest plus one."""
+    held = [source for source in sources if isinstance(source, TensorSource)]
+    return max(int(source.targets.max()) for source in held) + 1
+
+
+def kind_of(*sources: Source) -> str:
+    """Type and shape of the inputs of the first source that is held, for messages."""
+    held = next(source for source in sources if isinstance(source, TensorSource))
+    sizes = "".join(f", {size}" for size in held.inputs.shape[1:])
+    return f"{held.inputs.dtype} of shape (n{sizes})"
 
 
 def smallest_batch(recipe: Recipe, n_samples: int) -> int:

@@ -37,6 +37,7 @@ class RunContext:
         self.index = run.index
         self.device = device
         self._regularizer = run.regularizer
+        self._rung = run.rung
         self._seeds: RunSeeds = run.seeds
         self._generators: dict[tuple[str, str], Any] = {}
         self.read: set[str] = set()
@@ -51,6 +52,11 @@ class RunContext:
             Where only some sources vary; use ``generator(source)`` then.
         """
         self.read.add("seed")
+        if self._rung and self._seeds.vary not in ((), SOURCES):
+            raise OptionError(
+                "train_fn reads run.seed, one number that can't vary a single source. Draw from "
+                "run.generator(source) for each"
+            )
         return self._seeds.combined
 
     @property
@@ -241,7 +247,7 @@ class FunctionTrainer(Trainer):
                 "row would repeat 'none'. Apply it in train_fn, or audit 'none' alone"
             )
         unread = [source for source in run.seeds.vary if source not in context.read]
-        if run.seeds.vary not in ((), SOURCES) and unread:
+        if run.seeds.vary not in ((), SOURCES) and unread and not run.rung:
             raise TrainingError(
                 f"only {', '.join(run.seeds.vary)} may vary, and train_fn never asked for "
                 f"run.generator({unread[0]!r}); every run would be the same. Draw from it, or use "

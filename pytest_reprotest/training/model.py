@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.nn.parameter import is_lazy
 from pytest_reprotest.errors import ReprotestError, TrainingError
 from pytest_reprotest.interfaces import Regularizer
 from pytest_reprotest.regularizers._keyed import KeyedDropout
-from pytest_reprotest.seeds import RunSeeds
+from pytest_reprotest.seeds import ONE_ULP, RunSeeds
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.state import seed_globals
 from pytest_reprotest.training.watching import unseeded_calls
@@ -88,6 +89,8 @@ def build_model(
     model = copy.deepcopy(made)
     if any(is_lazy(parameter) for parameter in model.parameters()):
         _materialize(model, sample)
+    if ONE_ULP in seeds.vary:
+        nudge(model, seeds)
     if not by_hand:
         regularizer.modify_model(model)
     model = _with_keyed_dropout(model)
@@ -105,6 +108,41 @@ def _materialize(model: nn.Module, sample: Tensor) -> None:
     with torch.no_grad():
         model(sample[:2].cpu().clone())
     model.train()
+
+
+def nudge(model: nn.Module, seeds: RunSeeds) -> None:
+    """Move one element of one weight by one ulp, away from 0: another one in each run, and none in run 0.
+
+    Taken are weights that are trained and no vectors, where there are any, and their elements from half of the
+    largest up: an ulp of a small one is lost in the first sum, and biases often start at 0.
+
+    Raises
+    ------
+    TrainingError
+        Where the model has no such weight.
+    """
+    if seeds.run == 0:
+        return
+    trained = [each for each in model.parameters() if each.requires_grad and each.any()]
+    weights = [each for each in trained if each.dim() > 1] or trained
+    if not weights:
+        raise TrainingError(
+            "no initial weight can be moved by one ulp, since all that are trained are 0; expected at least "
+            "one that is not. Draw them from a generator, or leave attribution out"
+        )
+    large = [each.abs() >= each.abs().max() / 2 for each in weights]
+    ends = np.cumsum([int(each.sum()) for each in large])
+    count = int(ends[-1])
+    rng = np.random.default_rng(RunSeeds(seeds.base, 0).sequence(ONE_ULP))
+    first, step = (int(number) for number in rng.integers(1, count + 1, 2))
+    while math.gcd(step, count) > 1:  # so that no two runs meet
+        step += 1
+    number = (first + seeds.run * step) % count
+    chosen = int(np.searchsorted(ends, number, side="right"))
+    weight = weights[chosen]
+    at = tuple(large[chosen].nonzero()[number - int(ends[chosen])].tolist())
+    with torch.no_grad():
+        weight[at] = torch.nextafter(weight[at], torch.sign(weight[at]) * torch.inf)
 
 
 def key_noise(model: nn.Module, seeds: RunSeeds) -> None:

@@ -21,7 +21,7 @@ from pytest_reprotest.tasks import CLASSIFICATION, Array, Classification, Task
 from pytest_reprotest.training.content import content_hash, weights_digest
 from pytest_reprotest.training.data import DatasetSource, Source, TensorSource, as_source
 from pytest_reprotest.training.faults import in_backward, nondeterministic, tell
-from pytest_reprotest.training.first_step import check_prediction, check_step
+from pytest_reprotest.training.first_step import check_prediction, check_step, classes_in, kind_of
 from pytest_reprotest.training.forward_trace import forward_line
 from pytest_reprotest.training.heads import check_alike, head_of
 from pytest_reprotest.training.ladder import Trial, choose
@@ -60,6 +60,8 @@ class TorchTrainer(Trainer):
     OptionError, DataError, TrainingError
     """
 
+    nudges = True
+
     def __init__(
         self,
         model_factory: Factory,
@@ -84,6 +86,8 @@ class TorchTrainer(Trainer):
             raise DataError(f"test=: {error}") from None
         if isinstance(self._train, TensorSource):
             check_alike(self._train.targets, fixed.targets)
+        classes = isinstance(task, Classification)
+        self._n_classes = classes_in(self._train, fixed) if classes else None
         self._placed: tuple[str, Source, Source] | None = None
         self._fixed_starts: dict[str, str] = {}
 
@@ -133,7 +137,7 @@ class TorchTrainer(Trainer):
                 except Exception as error:
                     raise TrainingError(
                         f"{regularizer.label!r}: a first step on a small batch raised {tell(error)}\n"
-                        f"  inputs are {self._kind()}"
+                        f"  inputs are {kind_of(self._train, self._test)}"
                     ) from error
             starts = {each.label: weights_digest(models[0]) for each, _, models in trials}
             chosen = choose(trials, train, asked, n_runs)
@@ -151,14 +155,15 @@ class TorchTrainer(Trainer):
         if same_weights(*models):
             self._fixed_starts[regularizer.label] = same_object(self.model_factory, regularizer)
         seed_globals(RunSeeds(base=0, run=0), "noise")
-        check_step(copy.deepcopy(models[0]), recipe, regularizer, train, self._n_classes(), device)
+        check_step(copy.deepcopy(models[0]), recipe, regularizer, train, self._n_classes, device)
         return regularizer, recipe, (models[0], models[1])
 
     def train(
         self, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
     ) -> Iterator[RunOutcome]:
         """Train a chunk, stacked or one run after another."""
-        if "init" in runs[0].seeds.vary and regularizer.label in self._fixed_starts:
+        stands = "init" in runs[0].seeds.vary and regularizer.label in self._fixed_starts
+        if stands and not runs[0].rung:
             why = self._fixed_starts[regularizer.label]
             error = fixed_start(self.model_factory, runs[0].seeds, why)
             yield RunOutcome(runs[0], failure=str(error))
@@ -277,24 +282,8 @@ class TorchTrainer(Trainer):
     def _model(self, regularizer: Regularizer, seeds: RunSeeds, device: str) -> nn.Module:
         return build_model(self.model_factory, regularizer, seeds, self._test.inputs[:2], device)
 
-    def _n_classes(self) -> int | None:
-        """Classes that occur in the labels: the largest plus one; None where targets are no classes."""
-        if not isinstance(self._task, Classification):
-            return None
-        tops = [
-            int(source.targets.max())
-            for source in (self._train, self._test)
-            if isinstance(source, TensorSource)
-        ]
-        return max(tops) + 1
-
     def _on(self, device: str) -> tuple[Source, Source]:
         """Both data sets on the device, moved once."""
         if self._placed is None or self._placed[0] != device:
             self._placed = (device, self._train.to(device), self._test.to(device))
         return self._placed[1:]
-
-    def _kind(self) -> str:
-        source = self._train if isinstance(self._train, TensorSource) else self._test
-        sizes = "".join(f", {size}" for size in source.inputs.shape[1:])
-        return f"{source.inputs.dtype} of shape (n{sizes})"

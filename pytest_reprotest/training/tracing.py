@@ -92,6 +92,7 @@ class Recorder:
                 of_arrays(numpy_state["state"]["key"], np.array(numpy_state["state"]["pos"])),
             ),
             ("torch", tensor_digest(torch.random.get_rng_state())),
+            *_of_gpus(),
         ):
             self.add("stream", name, found, evaluation)
 
@@ -154,3 +155,10 @@ def _tensors(found: Any) -> Iterator[Tensor]:
     elif isinstance(found, (tuple, list)):
         for each in found:
             yield from _tensors(each)
+
+
+def _of_gpus() -> Iterator[tuple[str, str]]:
+    """The state of each GPU's generator, where one is in use."""
+    if torch.cuda.is_initialized():
+        for number, state in enumerate(torch.cuda.get_rng_state_all()):
+            yield f"GPU {number}", tensor_digest(state)

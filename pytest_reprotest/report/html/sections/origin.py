@@ -54,6 +54,8 @@ def command_of(result: AuditResult) -> str | None:
     wanted["regularizers"] = ",".join(result.regularizers)
     if "deterministic" in found:
         wanted["deterministic"] = True
+    if any(each.attribution is not None for each in result.by_regularizer.values()):
+        wanted["attribute"] = True
     for each in result.by_regularizer.values():
         for limit in each.limits:
             if origins.get(limit.name) == COMMAND_LINE:
