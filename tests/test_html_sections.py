@@ -453,13 +453,16 @@ def test_the_command_asks_for_what_was_asked():
 
 def test_settings_are_told_one_by_one_with_their_origin():
     settings = {"training": {"lr": 0.1, "data": {"train": None}}, "origins": {"training": "call"}}
-    (found,) = origin.settings(audited(settings=settings)).blocks
+    found, fingerprint = origin.settings(audited(settings=settings)).blocks
     html = words(found).replace(" ", "")
+    assert fingerprint.startswith("<details><summary>Fingerprint: versions</summary>")
+    assert "versions.numpy" in words(fingerprint).replace(" ", "")
+    assert "numpy" not in html
     assert "training.lr0.1call" in html
     assert "training.data.trainNonecall" in html
     assert "origins" not in html
     assert origin.settings(replace(audited(), settings={})) is None
-    noted, _ = origin.settings(replace(audited(), notes=("few <runs>",))).blocks
+    noted, *_ = origin.settings(replace(audited(), notes=("few <runs>",))).blocks
     assert "few &lt;runs&gt;" in noted
 
 

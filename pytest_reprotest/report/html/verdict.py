@@ -29,7 +29,7 @@ def verdict_of(shown: Shown) -> Told:
     if failed:
         why = failure_in_words([result[label] for label in failed])
         names = "" if n_all == 1 else f": {', '.join(failed)}"
-        return Told(FAIL, "failed", f"{len(failed)} of {_regularizers(n_all)} {why}{names}.")
+        return Told(FAIL, "failed", f"{len(failed)} of {n_all} regularizers {why}{names}.")
     expected = [label for label in result.by_regularizer if shown.outcomes.get(label) == "xfail"]
     if expected and result.failed:
         return Told(UNDECIDED, _EXPECTED, "This test is marked as an expected failure.")

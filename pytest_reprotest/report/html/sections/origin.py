@@ -7,15 +7,17 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pytest_reprotest.conditions import FINGERPRINT
 from pytest_reprotest.joined import title
 from pytest_reprotest.origins import COMMAND_LINE, spelled
 from pytest_reprotest.report.html.markup import tag
-from pytest_reprotest.report.html.section import Section, listed, table
+from pytest_reprotest.report.html.section import Block, Section, folded, listed, table
 from pytest_reprotest.result import AuditResult
 
 _ALWAYS = ("runs", "seed")
 _WHERE_ASKED = ("vary", "device", "engine", "decision", "confidence")
 _HIDDEN = ("origins",)
+_FINGERPRINT = (*(key for key in FINGERPRINT if "." not in key), "switches")
 _DEEPEST = 5
 
 
@@ -70,21 +72,33 @@ def command_of(result: AuditResult) -> str | None:
 
 
 def settings(result: AuditResult) -> Section | None:
-    """What determines the result, with where each setting came from."""
+    """What determines the result, with where each setting came from; the fingerprint is folded."""
     origins = result.settings.get("origins", {})
-    rows = [
-        [key, value, str(origins.get(key.split(".")[0], ""))]
-        for key, value in _leaves(result.settings)
-    ]
-    if not rows:
+    asked, found = [], []
+    for key, value in _leaves(result.settings):
+        top = key.split(".")[0]
+        if top in _FINGERPRINT:
+            found.append([key, value])
+        else:
+            asked.append([key, value, str(origins.get(top, ""))])
+    if not asked and not found:
         return None
-    notes = [listed(result.notes)] if result.notes else []
+    blocks: list[Block] = [listed(result.notes)] if result.notes else []
+    if asked:
+        blocks.append(table("Settings", ["setting", "value", "set by"], asked, "settings"))
+    if found:
+        fingerprint = table("Fingerprint", ["what", "value"], found, "settings")
+        blocks.append(folded(f"Fingerprint: {', '.join(_told(result.settings))}", fingerprint))
     return Section(
         "Settings, versions and machine",
         "All that determines the result, and where it was set: on the command line, in a call, by the "
         "marker or in the ini file.",
-        [*notes, table("Settings", ["setting", "value", "set by"], rows, "settings")],
+        blocks,
     )
+
+
+def _told(found: Mapping[str, Any]) -> Iterator[str]:
+    return (key.replace("_", " ") for key in _FINGERPRINT if key in found)
 
 
 def _leaves(found: Mapping[str, Any], start: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -59,13 +59,19 @@ def flips(result: AuditResult) -> Section | None:
             tables[label] = table(f"Samples that flip most under {label}", headings, rows)
     if not tables:
         return None
+    told = "What most runs predict stands first; ✓ marks the truth. " if _voted(result) else ""
     return Section(
         "Samples that flip most",
         "The flip rate is the fraction of pairs of runs that disagree on a sample, whose place in the test "
-        "set is given, counted from 0. What most runs predict stands first; ✓ marks the truth. A sample whose runs "
-        "never say the truth but agree is wrong, not unstable, and is not here.",
+        f"set is given, counted from 0. {told}A sample on which all runs make the same mistake is wrong, "
+        "not unstable, and is not here.",
         [Choice("Samples under", tables)],
     )
+
+
+def _voted(result: AuditResult) -> bool:
+    """Whether runs predict one of several classes for a sample."""
+    return not result.task.floats and result.y_true.ndim == 1
 
 
 def _true(result: AuditResult, sample: int) -> str:
