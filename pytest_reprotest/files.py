@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_reprotest.errors import OptionError
+from pytest_reprotest.flags import WRITTEN
 from pytest_reprotest.kinds import KINDS, TOLERANCES
 from pytest_reprotest.origins import COMMAND_LINE, spelled
 from pytest_reprotest.results_file import check_writable
-from pytest_reprotest.settings import given, path_of, paths
+from pytest_reprotest.settings import PATHS, READ, given, path_of, paths
 
 if TYPE_CHECKING:
     from pytest_reprotest.references.shelf import Shelf
 
-_WRITTEN = ("json", "save_bank")
+_RESULTS, _REPLACED = ("json", "save_bank"), ("compare", "pilot")
+"""New results may be written in the place of what they were held against or planned from."""
 _EITHER = {
     "save_bank": "few runs are trained then, too few for a bank; write it without --repro-bank",
     "compare": "few runs are trained then, too few for a comparison; leave one of the two out",
@@ -50,12 +53,17 @@ def check_files(config: Any) -> None:
             f"--repro-deterministic and {_told('save_bank', known)}: runs of one seed say nothing of how much "
             "others differ, so they are no bank; leave one of the two out"
         )
-    for key in _WRITTEN:
-        path = path_of(config, key)
+    if "html" in known:
+        from pytest_reprotest.report.plots.output import check_plotly
+
+        check_plotly(_told("html", known))
+    for flag in WRITTEN:
+        path = path_of(config, flag.key)
         if path is not None:
-            check_writable(path, spelled(COMMAND_LINE, key, "").removesuffix("="))
-    for first, second in (("json", "save_bank"), ("json", "bank")):
-        if first in known and _same(path_of(config, first), path_of(config, second)):
+            check_writable(path, flag.option)
+    for first, second in itertools.combinations(PATHS, 2):
+        one_is_meant = first in READ or (first in _RESULTS and second in _REPLACED)
+        if not one_is_meant and _same(path_of(config, first), path_of(config, second)):
             raise OptionError(
                 f"{_told(first, known)} and {_told(second, known)} name one file; expected two"
             )

@@ -6,12 +6,30 @@ from typing import NamedTuple
 
 
 class Flag(NamedTuple):
-    """One ``--repro-…`` option. ``key`` names it in Options, in the marker and (``repro_key``) in ini files."""
+    """One ``--repro-…`` option.
+
+    Attributes
+    ----------
+    key : str
+        Names it in Options, in the marker and (``repro_key``) in ini files.
+    metavar : str or None
+        None: a switch.
+    help : str
+    ini : bool
+        Whether it has an ini twin.
+    writer : str
+        Of a file that is written at the session's end: the ``"module:object"`` that writes it, called with
+        the path and the session's ``report.finished.Finished``; returns sentences for the summary.
+    of_session : bool
+        Says something of the session, not of an audit; so does every file that is written.
+    """
 
     key: str
-    metavar: str | None  # None: a switch
+    metavar: str | None
     help: str
     ini: bool = True
+    writer: str = ""
+    of_session: bool = False
 
     @property
     def option(self) -> str:
@@ -127,20 +145,35 @@ FLAGS = (
         "RESULT.json",
         "hold every audit against the one of the same name in a file of --repro-json or "
         "--repro-save-bank; worse by more than is tolerated fails",
+        of_session=True,
+    ),
+    Flag(
+        "json",
+        "PATH",
+        "write every audit of this session, with all predictions, to a JSON file",
+        writer="pytest_reprotest.report.results:write_json",
     ),
     Flag(
         "save_bank",
         "PATH",
         "write the runs of every audit to a bank, to hold later ones against with --repro-bank",
+        writer="pytest_reprotest.report.results:write_bank",
+    ),
+    Flag(
+        "html",
+        "PATH",
+        "write a page of every audit, with its figures, into one file that opens offline; takes the extra "
+        "report",
+        writer="pytest_reprotest.report.html:write_html",
     ),
     Flag(
         "bank",
         "PATH",
         "train a few new runs only, and fail where they disagree with the runs of a bank more than those "
         "with each other",
+        of_session=True,
     ),
     Flag("bank_runs", "K", "with --repro-bank: new trainings per regularizer (default 1)"),
-    Flag("json", "PATH", "write every audit of this session, with all predictions, to a JSON file"),
     Flag(
         "plan",
         None,
@@ -153,12 +186,17 @@ FLAGS = (
         "X",
         "with --repro-plan: the half-width of an interval to reach, a fraction of test samples (default "
         "0.005)",
+        of_session=True,
     ),
     Flag(
         "pilot",
         "RESULT.json",
         "with --repro-plan: a file of --repro-json or --repro-save-bank; its spread over runs is expected "
         "in place of a typical one",
+        of_session=True,
     ),
     Flag("list", None, "print the registered regularizers, a line each, and exit", ini=False),
 )
+
+WRITTEN = tuple(flag for flag in FLAGS if flag.writer)
+"""The files that a session writes at its end, in that order: a new one is a line of FLAGS and its module."""

@@ -36,6 +36,10 @@ TEST = "test"
 """The setting that holds the test of an item, where its regularizers are spread over items."""
 
 
+FILE = "file"
+"""The setting that holds the file of results that an audit is from, where there are several."""
+
+
 def title(result: AuditResult) -> str:
     """The test of an audit, whichever regularizer its item had."""
     return str(result.settings.get(TEST, result.name))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from pytest_reprotest.errors import DataError, OptionError
 
@@ -83,12 +84,19 @@ def write_results(
         "complete": complete,
         "audits": sorted(audits, key=lambda stored: str(stored["name"])),
     }
+    with whole_file(path) as file:
+        json.dump(document, file, allow_nan=False)
+        file.write("\n")
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[TextIO]:
+    """A file to write text to, which takes the place of what is at the path once all of it is there."""
     target = Path(path)
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with scratch.open("w", encoding="utf-8") as file:
-            json.dump(document, file, allow_nan=False)
-            file.write("\n")
+        with scratch.open("w", encoding="utf-8", newline="") as file:
+            yield file
         scratch.replace(target)
     except BaseException:
         scratch.unlink(missing_ok=True)

@@ -9,30 +9,30 @@ import functools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from pytest_reprotest.flags import WRITTEN
 from pytest_reprotest.settings import Planning, header, path_of
 
 if TYPE_CHECKING:
     from pytest_reprotest.references.shelf import Shelf
+    from pytest_reprotest.report.finished import Finished
     from pytest_reprotest.report.terminal import Line
     from pytest_reprotest.result import AuditResult
 
 hookimpl = pluggy.HookimplMarker("pytest")
 
-_USAGE_ERROR = 4  # pytest.ExitCode.USAGE_ERROR
-
 
 class SessionAudits:
-    """Gathers audits as reports come in, writes the JSON file and the summary; on the controller only."""
+    """Gathers audits as reports come in, writes its files and the summary; on the controller only."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
         self.found: dict[tuple[int, str], tuple[list[str], str]] = {}
         self.notes: list[str] = []
+        self.complete = True
         self.planning: Planning | None = None
         self.told: set[tuple[str, str]] = set()
         """Name of an audit and a note of it that the terminal had before it trained."""
@@ -67,46 +67,22 @@ class SessionAudits:
 
     @hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: Any, exitstatus: int) -> None:
-        """Write ``--repro-json`` and ``--repro-save-bank``."""
+        """Write the files that were asked for."""
         if hasattr(self.config, "workerinput") or self._runs_no_test():
             return
-        finished = int(exitstatus) in (0, 1, 5) and not (session.shouldstop or session.shouldfail)
-        for key, write in (("json", self._write_results), ("save_bank", self._write_bank)):
-            path = path_of(self.config, key)
-            told = f"--repro-{key.replace('_', '-')}={path}"
-            if path is None:
-                continue
-            if self.planning is not None:
-                if getattr(self.config.option, f"repro_{key}") is not None:
-                    self.notes.append(f"{told} is not written: --repro-plan trains nothing")
-                continue
-            if key == "json" and int(exitstatus) and path == path_of(self.config, "compare"):
-                self.notes.append(
-                    f"{told} is not written: tests failed, and it is what they were held against"
-                )
-                continue
-            from pytest_reprotest.errors import DataError
+        stopped = session.shouldstop or session.shouldfail
+        self.complete = int(exitstatus) in (0, 1, 5) and not stopped
+        if all(path_of(self.config, flag.key) is None for flag in WRITTEN):
+            return
+        from pytest_reprotest.outputs import Outputs
 
-            try:
-                write(path, finished)
-            except OSError as error:
-                self.notes.append(f"{told} could not be written: {error.strerror or error}")
-                session.exitstatus = _USAGE_ERROR
-            except DataError as error:  # there is nothing to write
-                self.notes.append(str(error))
-                session.exitstatus = session.exitstatus or _USAGE_ERROR
-
-    def _write_results(self, path: Path, finished: bool) -> None:
-        from pytest_reprotest.results_file import write_results
-
-        write_results(path, [stored for stored, _ in self._stored()], complete=finished)
-
-    def _write_bank(self, path: Path, finished: bool) -> None:
-        from pytest_reprotest.bank import save_bank
-        from pytest_reprotest.result import AuditResult
-
-        audits = [AuditResult.from_dict(stored) for stored, _ in self._stored()]
-        self.notes.extend(save_bank(path, audits, complete=finished))
+        outputs = Outputs(self.config, int(exitstatus))
+        if self.planning is None:
+            outputs.write(self.finished)
+        else:
+            outputs.leave_unwritten()
+        self.notes.extend(outputs.notes)
+        session.exitstatus = outputs.exitstatus
 
     def _runs_no_test(self) -> bool:
         flags = ("collectonly", "setuponly", "showfixtures", "show_fixtures_per_test")
@@ -131,6 +107,16 @@ class SessionAudits:
             for text in stored
         ]
 
+    @functools.cached_property
+    def finished(self) -> Finished:
+        """The audits at the session's end, decoded once."""
+        from pytest_reprotest.report.finished import Finished
+
+        stored = self._stored()
+        return Finished(
+            [audit for audit, _ in stored], [outcome for _, outcome in stored], self.complete
+        )
+
     def _plan(self, planning: Planning) -> list[Line]:
         from pytest_reprotest.forecast import Forecast
         from pytest_reprotest.report.planned import render_plan
@@ -141,15 +127,11 @@ class SessionAudits:
         return render_plan(forecasts, width, verbosity, self.notes, planning.half_width)
 
     def _summary(self) -> list[Line]:
-        from pytest_reprotest.joined import compared_across
-        from pytest_reprotest.report.rows import Audited
         from pytest_reprotest.report.terminal import render
-        from pytest_reprotest.result import AuditResult
 
-        told = [(AuditResult.from_dict(stored), outcome) for stored, outcome in self._stored()]
-        results = compared_across([self._untold(result) for result, _ in told])
         audits = [
-            Audited(result, outcome) for result, (_, outcome) in zip(results, told, strict=True)
+            replace(audited, result=self._untold(audited.result))
+            for audited in self.finished.audits
         ]
         width = self.config.get_terminal_writer().fullwidth
         verbosity = self.config.get_verbosity()

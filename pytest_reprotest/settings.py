@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_reprotest.flags import FLAGS
+from pytest_reprotest.flags import FLAGS, WRITTEN
 
 if TYPE_CHECKING:
     from pytest_reprotest.options import Options
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 MARKER = "reproducibility"
 SESSION = "reprotest-session"
 """The name under which the session's audits are registered."""
-PATHS = ("json", "save_bank", "bank", "compare", "pilot")
+READ = ("bank", "compare", "pilot")
+"""Flags that name a file that the session reads."""
+PATHS = (*(flag.key for flag in WRITTEN), *READ)
 """Flags that name a file that the session writes, or reads."""
-SESSION_KEYS = (*PATHS, "half_width")
-"""Flags of the session, not of an audit."""
 
 
 def given(config: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The audit options on the command line and in the ini file, where there are any."""
-    flags = [flag for flag in FLAGS if flag.ini and flag.key not in SESSION_KEYS]
+    flags = [flag for flag in FLAGS if flag.ini and not flag.of_session and not flag.writer]
     command_line = {flag.key: getattr(config.option, flag.dest) for flag in flags}
     ini = {flag.key: config.getini(flag.dest) for flag in flags}
     return (

@@ -68,6 +68,7 @@ ROOMS = [
     "api",
     "settings",
     "files",
+    "outputs",
     "marker",
     "retraining",
     "session",

@@ -7,8 +7,18 @@ import numpy as np
 import pytest
 
 from pytest_reprotest.errors import DataError, OptionError
-from pytest_reprotest.report.plots import Axis, Boxes, Forest, Point, Points, ReferenceLine, Row
-from pytest_reprotest.report.plots.drawing import BoxRow, Dots, Line
+from pytest_reprotest.report.plots import (
+    Axis,
+    Boxes,
+    Curves,
+    Forest,
+    HeatMap,
+    Point,
+    Points,
+    ReferenceLine,
+    Row,
+)
+from pytest_reprotest.report.plots.drawing import Band, BoxRow, Cells, Curve, Dots, Line
 from pytest_reprotest.report.plots.lettering import clean, fold, n_lines, widest, width
 from pytest_reprotest.report.plots.palette import MOST, signs
 from pytest_reprotest.statistics import Estimate
@@ -227,6 +237,87 @@ class TestForest:
             ),
         ],
     )  # fmt: skip
+    def test_what_cannot_be_drawn_is_refused(self, make, message):
+        with pytest.raises(DataError) as caught:
+            make()
+        assert str(caught.value) == message
+
+
+class TestCurves:
+    def test_runs_are_thin_their_mean_is_thick_and_the_band_holds_them(self):
+        figure = Curves("", Axis("epoch"), Axis("loss"), {"none": [[4, 2, 1], [2, 1], [3, NAN]]})
+        *thin, mean = marks(figure, Curve)
+        assert [(curve.x, curve.faint, curve.name) for curve in thin[:2]] == [
+            ([1, 2, 3], True, ""),
+            ([1, 2], True, ""),
+        ]
+        assert (mean.y, mean.faint, mean.name) == ([3, 1.5, 1], False, "none")
+        (band,) = marks(figure, Band)
+        assert (list(band.x), band.low, band.high) == ([1, 2], [2, 1], [4, 2])
+        assert figure.drawing(clean).note == "1 of 7 values is NaN and left out"
+        assert figure.drawing(clean).x.span == (1, 3)
+
+    def test_a_curve_of_one_step_is_a_point(self):
+        figure = Curves("", Axis("epoch"), PD, {"none": [[0.5]], "adam": [[NAN]]})
+        (dots,) = marks(figure, Dots)
+        assert [(dot.x, dot.y, dot.hover) for dot in dots.dots] == [(1, 0.5, "none: 50%")]
+        assert marks(figure, Band) == []
+        assert figure.drawing(clean).x.span == (0.5, 1.5)
+
+    @pytest.mark.parametrize(
+        ("series", "message"),
+        [
+            ([], "the series are []; expected a mapping of str to runs"),
+            ({"": [[1]]}, "the name of a series is empty; give it a name"),
+            ({"a": [[NAN]]}, "there is nothing to draw in the figure 'T': all of its values (1) are NaN"),
+            ({"a": [["x"]]}, "the values of 'a' are ['x']; expected a sequence of numbers"),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_drawn_is_refused(self, series, message):
+        with pytest.raises(DataError) as caught:
+            Curves("T", Axis(), Axis(), series)
+        assert str(caught.value) == message
+
+
+class TestHeatMap:
+    def test_rows_go_down_and_every_cell_tells_of_itself(self):
+        figure = HeatMap("", "run", "net", ["0", "1"], ["a", "b"], [[NAN, 0.1], [0.2, 0.3]], PD)
+        drawn = figure.drawing(clean)
+        assert drawn.x.ticks == [(0, "0"), (1, "1")]
+        assert drawn.y.ticks == [(0, "a"), (-1, "b")]
+        (cells,) = marks(figure, Cells)
+        assert cells.hovers[1] == ["b, 0: 20%", "b, 1: 30%"]
+        assert cells.span == (0.1, 0.3)
+        assert not drawn.named
+
+    def test_names_across_that_have_no_room_are_left_out(self):
+        names = [f"class {number}" for number in range(40)]
+        figure = HeatMap("", "", "", names, ["a"], [list(range(40))], Axis())
+        ticks = figure.drawing(clean).x.ticks
+        assert 5 < len(ticks) < 20
+        assert ticks[0] == (0, "class 0")
+
+    def test_values_that_are_all_alike_have_a_scale(self):
+        figure = HeatMap("", "", "", ["0"], ["a"], [[0.5]], PD)
+        assert marks(figure, Cells)[0].span == (0.5, 0.51)
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (
+                lambda: HeatMap("T", "", "", ["0"], ["a"], [[1, 2]], PD),
+                "the figure 'T' has 1 rows and 1 columns by name; expected as many values, got [2]",
+            ),
+            (
+                lambda: HeatMap("T", "", "", [""], ["a"], [[1]], PD),
+                "the name of a column or row is empty; give it a name",
+            ),
+            (
+                lambda: HeatMap("T", "", "", ["0"], ["a"], [[NAN]], PD),
+                "there is nothing to draw in the figure 'T': all of its values (1) are NaN",
+            ),
+        ],
+    )
     def test_what_cannot_be_drawn_is_refused(self, make, message):
         with pytest.raises(DataError) as caught:
             make()

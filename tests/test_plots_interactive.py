@@ -10,7 +10,9 @@ import pytest
 from pytest_reprotest.report.plots import (
     Axis,
     Boxes,
+    Curves,
     Forest,
+    HeatMap,
     Point,
     Points,
     ReferenceLine,
@@ -91,6 +93,26 @@ def test_a_forest_arrives():
     assert layout(figure)["yaxis"]["ticktext"] == ["none", "dropout"]
 
 
+def test_curves_arrive_with_their_band():
+    figure = Curves("T", Axis("epoch"), Axis("loss"), {"none": [[4, 2], [2, math.nan]]})
+    band, first, second, mean = traces(figure)
+    assert band["fill"] == "toself"
+    assert (list(band["x"]), list(band["y"])) == ([1, 1], [4, 2])
+    assert (list(first["y"]), list(second["y"])) == ([4, 2], [2, None])
+    assert (list(mean["y"]), mean["name"], mean["showlegend"]) == ([3, 2], "none", True)
+    assert not band["showlegend"]
+
+
+def test_a_heat_map_arrives():
+    figure = HeatMap("T", "run", "run", ["0", "1"], ["a"], [[math.nan, 0.25]], PD)
+    (cells,) = traces(figure, type="heatmap")
+    assert [list(row) for row in cells["z"]] == [[None, 0.25]]
+    assert [list(row) for row in cells["hovertext"]] == [["a, 0: nan%", "a, 1: 25%"]]
+    assert cells["hoverongaps"] is False
+    assert cells["colorbar"]["title"]["text"] == "PD"
+    assert layout(figure)["xaxis"]["ticktext"] == ["0", "1"]
+
+
 def test_the_note_is_below_the_title():
     title = layout(Boxes("T", PD, {"none": [1, math.nan]}))["title"]["text"]
     assert title == ('T<br><span style="font-size:11px">1 of 2 values is NaN and left out</span>')
@@ -122,6 +144,8 @@ PLAIN = (
             ReferenceLine(HOSTILE, (0, 0), (1, 1)),
         ),
         Forest(HOSTILE, Axis(HOSTILE), [Row(HOSTILE, Estimate(1), HOSTILE)]),
+        Curves(HOSTILE, Axis(HOSTILE), Axis(HOSTILE), {HOSTILE: [[1, 2]], f"{HOSTILE}2": [[1]]}),
+        HeatMap(HOSTILE, HOSTILE, HOSTILE, [HOSTILE], [HOSTILE], [[1]], Axis(HOSTILE)),
     ],
     ids=lambda figure: type(figure).__name__,
 )

@@ -69,7 +69,9 @@ def test_a_disk_that_does_not_take_it_is_told_and_nothing_stays(tmp_path, monkey
 def test_what_is_no_figure_is_refused(draw):
     with pytest.raises(DataError) as caught:
         draw([0.1])
-    assert str(caught.value) == "[0.1] is no figure; expected Boxes, Points or Forest"
+    assert (
+        str(caught.value) == "[0.1] is no figure; expected Boxes, Curves, Forest, HeatMap or Points"
+    )
 
 
 @pytest.mark.parametrize(

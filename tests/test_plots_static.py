@@ -18,7 +18,9 @@ from pytest_reprotest.errors import OptionError
 from pytest_reprotest.report.plots import (
     Axis,
     Boxes,
+    Curves,
     Forest,
+    HeatMap,
     Point,
     Points,
     ReferenceLine,
@@ -43,7 +45,13 @@ POINTS = Points(
     ReferenceLine("PD = error", (0, 0), (1, 1)),
 )
 FOREST = Forest("Change", PD, [Row("adam", Estimate(-0.1, -0.2, 0.1)), Row("_b", Estimate(0.2), "_c")])  # fmt: skip
-KINDS = pytest.mark.parametrize("figure", [BOXES, POINTS, FOREST], ids=["boxes", "points", "forest"])  # fmt: skip
+CURVES = Curves("Loss", Axis("epoch"), Axis("loss"), {"none": [[3, 2, 1], [2, 1.5]], "adam": [[2]]})
+HEATMAP = HeatMap("Pairs", "run", "run", ["0", "1"], ["0", "1"], [[math.nan, 0.1], [0.1, 0.3]], PD)
+KINDS = pytest.mark.parametrize(
+    "figure",
+    [BOXES, POINTS, FOREST, CURVES, HEATMAP],
+    ids=["boxes", "points", "forest", "curves", "heatmap"],
+)
 
 
 def canvas_of(figure):

@@ -20,6 +20,9 @@ COMMANDS = {
     "compare": Command(
         "hold one file of results against another, offline", "pytest_reprotest.commands.compare"
     ),
+    "report": Command(
+        "show the results of files, and write them as a page", "pytest_reprotest.commands.report"
+    ),
 }
 PROGRAM = "python -m pytest_reprotest"
 FINE, WORSE, UNUSABLE, STALE = 0, 1, 2, 3
@@ -51,3 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FINE
     code: int = modules[parsed.command].run(parsed)
     return code
+
+
+def say(text: str, stream: Any) -> None:
+    """Print a line; what a file holds can't steer the terminal."""
+    from pytest_reprotest.report.compared import printable
+
+    print(printable(text), file=stream)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_reprotest.commands import FINE, STALE, UNUSABLE, WORSE
+from pytest_reprotest.commands import FINE, STALE, UNUSABLE, WORSE, say
 from pytest_reprotest.errors import DataError, OptionError
 from pytest_reprotest.thresholds import DEFAULT_TOLERANCES, TOLERANCES, read_threshold
 
@@ -129,15 +129,15 @@ def run(arguments: argparse.Namespace) -> int:
         old, new = read_results(arguments.old), read_results(arguments.new)
         compared = _compared(old, new, arguments)
     except DataError as error:
-        _say(str(error), sys.stderr)
+        say(str(error), sys.stderr)
         return UNUSABLE
     for name, reason in compared.unusable.items():
-        _say(f"{name or '(unnamed)'}: {reason}", sys.stderr)
+        say(f"{name or '(unnamed)'}: {reason}", sys.stderr)
     if arguments.json:
         print(json.dumps(_document(compared), indent=2))
     else:
         for line in _lines(old, new, compared, shutil.get_terminal_size().columns):
-            _say(line, sys.stdout)
+            say(line, sys.stdout)
     return compared.code
 
 
@@ -210,10 +210,3 @@ def _lines(old: ResultsFile, new: ResultsFile, compared: _Compared, width: int) 
         STALE: f"Better than tolerated: {old.path} is stale. Store {new.path} in its place.",
     }
     yield from sentence(ending[compared.code], width)
-
-
-def _say(text: str, stream: Any) -> None:
-    """Print a line; what a file holds can't steer the terminal."""
-    from pytest_reprotest.report.compared import printable
-
-    print(printable(text), file=stream)

@@ -62,11 +62,16 @@ def _cells(rung: Climbed) -> list[list[str]]:
         [f"  {rung.name}"],
         [str(rung.n_runs)],
         [figure(rung.prediction_difference, interval=rung.prediction_difference.value > 0)],
-        [_share(rung.share)],
+        [share_figure(rung.share)],
     ]
 
 
-def _share(share: Estimate) -> str:
+def share_figure(share: Estimate) -> str:
+    """A share with its interval.
+
+    >>> share_figure(Estimate(0.96, 0.9, 1.02))
+    '96% [90%, 102%]'
+    """
     if math.isnan(share.value):
         return "-"
     if math.isnan(share.low):

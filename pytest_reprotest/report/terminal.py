@@ -26,8 +26,8 @@ from pytest_reprotest.tasks import Names
 from pytest_reprotest.thresholds import THRESHOLDS
 
 HEADING = "bold"
-_OVER_RUNS = "±: 95% over runs."
-_MARKED = (
+OVER_RUNS = "±: 95% over runs."
+MARKED = (
     "PD < lower, > higher, ~ undecided against the baseline (permutation of runs, 5% after Holm)."
 )
 _NARROWEST_NAME = 20
@@ -154,9 +154,9 @@ def render(
 
 
 def _for_all_tables(audits: Sequence[Audited]) -> Iterator[str]:
-    yield _OVER_RUNS
+    yield OVER_RUNS
     if any(audited.result.comparisons for audited in audits):
-        yield _MARKED
+        yield MARKED
 
 
 def _held(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
@@ -255,7 +255,8 @@ def _settings(result: AuditResult) -> Iterator[str]:
     yield from described(result.settings)
 
 
-def _what_failed(failed: Sequence[RegularizerResult]) -> str:
+def failure_in_words(failed: Sequence[RegularizerResult]) -> str:
+    """Why regularizers fail, to follow their number."""
     told = what_failed(failed)
     unproven = any(found.proof is not None and found.proof.differences for found in failed)
     if any(found.verdict.broken for found in failed) and not unproven:
@@ -279,7 +280,7 @@ def explain(result: AuditResult, rerun: str) -> str:
     width = 100
     failed = result.failed
     count = f"{len(failed)} of {len(result.by_regularizer)} regularizers"
-    lines = [f"reproducibility: {count} {_what_failed(failed)}"]
+    lines = [f"reproducibility: {count} {failure_in_words(failed)}"]
     for found in failed:
         for reason in found.verdict.reasons:
             runs = "1 run" if found.n_runs == 1 else f"{found.n_runs} runs"

@@ -4,20 +4,26 @@ Neither library is imported before a figure is drawn: ``pip install 'pytest-repr
 """
 
 from pytest_reprotest.report.plots.boxes import Boxes
+from pytest_reprotest.report.plots.curves import Curves
 from pytest_reprotest.report.plots.figure import Axis, Figure
 from pytest_reprotest.report.plots.forest import Forest, Row
-from pytest_reprotest.report.plots.output import save, to_plotly
+from pytest_reprotest.report.plots.heatmap import HeatMap
+from pytest_reprotest.report.plots.output import check_plotly, plotly_js, save, to_plotly
 from pytest_reprotest.report.plots.points import Point, Points, ReferenceLine
 
 __all__ = [
     "Axis",
     "Boxes",
+    "Curves",
     "Figure",
     "Forest",
+    "HeatMap",
     "Point",
     "Points",
     "ReferenceLine",
     "Row",
+    "check_plotly",
+    "plotly_js",
     "save",
     "to_plotly",
 ]

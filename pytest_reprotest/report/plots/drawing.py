@@ -116,7 +116,57 @@ class Line:
     end: tuple[float, float]
 
 
-Mark = Dots | BoxRow | Line
+@dataclass(frozen=True)
+class Curve:
+    """A line through points; where y is NaN it is broken.
+
+    Attributes
+    ----------
+    faint : bool
+        Thin and half transparent, since curves lie over each other.
+    """
+
+    name: str
+    sign: Sign
+    x: Sequence[float]
+    y: Sequence[float]
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Band:
+    """What lies between two curves of a series."""
+
+    sign: Sign
+    x: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Squares whose colour is a value, in columns and rows at 0, 1, 2...; NaN has none.
+
+    Attributes
+    ----------
+    label : str
+        What the values are.
+    format : {"plain", "percent"}
+    values, hovers : by row, then by column
+    span : (float, float)
+        The values of the first and the last colour.
+    """
+
+    label: str
+    format: str
+    values: Sequence[Sequence[float]]
+    hovers: Sequence[Sequence[str]]
+    span: Span
+
+
+Mark = Dots | BoxRow | Line | Curve | Band | Cells
+Named = Dots | Line | Curve
+"""The marks that a legend may have."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +195,7 @@ class Drawing:
     @property
     def named(self) -> list[str]:
         """The names in the legend."""
-        return [mark.name for mark in self.marks if isinstance(mark, (Dots, Line)) and mark.name]
+        return [mark.name for mark in self.marks if isinstance(mark, Named) and mark.name]
 
 
 def legend_name(text: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import singledispatch
 from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
 
 from pytest_reprotest.report.plots.drawing import (
     FONT,
@@ -14,7 +16,10 @@ from pytest_reprotest.report.plots.drawing import (
     INK,
     NOTE,
     TITLE,
+    Band,
     BoxRow,
+    Cells,
+    Curve,
     Dots,
     Drawing,
     Line,
@@ -29,6 +34,14 @@ from pytest_reprotest.report.plots.palette import Sign
 _TICK_FORMATS = {"percent": ".6~%", "plain": None}
 _HOVER_ROOM = 60
 _FONTS = "DejaVu Sans, Verdana, Arial, sans-serif"
+COLOURS = "Cividis"
+"""Of values: it grows lighter with them, and is the same to those who don't see red or green."""
+
+
+def library() -> str:
+    """Plotly's JavaScript, all of it."""
+    source: str = get_plotlyjs()
+    return source
 
 
 def rendered(figure: Figure) -> go.Figure:
@@ -170,6 +183,64 @@ def _(mark: Line) -> list[Any]:
             line={"color": INK, "width": 1.2, "dash": "dash"},
             hoverinfo="skip",
             **_named(mark.name, shown=True),
+        )
+    ]
+
+
+@_traces.register
+def _(mark: Curve) -> list[Any]:
+    return [
+        go.Scatter(
+            x=list(mark.x),
+            y=[None if math.isnan(value) else value for value in mark.y],
+            mode="lines",
+            line={"color": mark.sign.colour, "width": 1 if mark.faint else 2.5},
+            opacity=0.5 if mark.faint else 1,
+            hoverinfo="skip" if mark.faint else "x+y",
+            **_named(mark.name, shown=True),
+        )
+    ]
+
+
+@_traces.register
+def _(mark: Band) -> list[Any]:
+    return [
+        go.Scatter(
+            x=[*mark.x, *reversed(mark.x)],
+            y=[*mark.high, *reversed(mark.low)],
+            mode="lines",
+            line={"width": 0},
+            fill="toself",
+            fillcolor=mark.sign.colour,
+            opacity=0.15,
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    ]
+
+
+@_traces.register
+def _(mark: Cells) -> list[Any]:
+    low, high = mark.span
+    return [
+        go.Heatmap(
+            x=list(range(len(mark.values[0]))),
+            y=[-row for row in range(len(mark.values))],
+            z=[[None if math.isnan(value) else value for value in row] for row in mark.values],
+            zmin=low,
+            zmax=high,
+            colorscale=COLOURS,
+            xgap=1,
+            ygap=1,
+            hoverinfo="text",
+            hovertext=[[plain(_folded(hover)) for hover in row] for row in mark.hovers],
+            hoverongaps=False,
+            colorbar={
+                "title": {"text": plain(fold(mark.label, 8))},
+                "tickformat": _TICK_FORMATS[mark.format],
+                "thickness": 14,
+                "outlinewidth": 0,
+            },
         )
     ]
 

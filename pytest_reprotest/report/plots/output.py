@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,37 @@ def to_plotly(figure: Figure) -> plotly.graph_objects.Figure:
     """
     _check(figure)
     return _renderer("interactive", "plotly").rendered(figure)
+
+
+def plotly_js() -> str:
+    """The JavaScript that draws Plotly's figures in a page.
+
+    Raises
+    ------
+    ReprotestError
+        Where Plotly is not installed.
+    """
+    source: str = _renderer("interactive", "plotly").library()
+    return source
+
+
+def check_plotly(what: str) -> None:
+    """Refuse what takes Plotly where it is not installed.
+
+    Parameters
+    ----------
+    what : str
+        What was asked for, as its user wrote it.
+
+    Raises
+    ------
+    OptionError
+    """
+    if importlib.util.find_spec("plotly") is None:
+        raise OptionError(
+            f"{what}: its figures take plotly, which is not installed; install it: "
+            "pip install 'pytest-reprotest[report]'"
+        )
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -85,7 +117,9 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 
 def _check(figure: Any) -> None:
     if not isinstance(figure, Figure):
-        raise DataError(f"{figure!r:.80} is no figure; expected Boxes, Points or Forest")
+        raise DataError(
+            f"{figure!r:.80} is no figure; expected Boxes, Curves, Forest, HeatMap or Points"
+        )
 
 
 def _renderer(name: str, library: str) -> Any:

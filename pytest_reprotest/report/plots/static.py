@@ -9,11 +9,12 @@ from functools import cache, singledispatch
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure as Canvas
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -28,12 +29,16 @@ from pytest_reprotest.report.plots.drawing import (
     INK,
     NOTE,
     TITLE,
+    Band,
     Box,
     BoxRow,
+    Cells,
+    Curve,
     Dots,
     Drawing,
     Line,
     Mark,
+    Named,
     Scale,
 )
 from pytest_reprotest.report.plots.figure import Figure
@@ -151,7 +156,7 @@ def _percent(value: float, _: object = None) -> str:
 
 
 def _legend(canvas: Canvas, drawing: Drawing) -> None:
-    entries = [mark for mark in drawing.marks if isinstance(mark, (Dots, Line)) and mark.name]
+    entries = [mark for mark in drawing.marks if isinstance(mark, Named) and mark.name]
     if not entries:
         return
     # Names come after, since matplotlib leaves out those that start with an underscore.
@@ -165,9 +170,11 @@ def _legend(canvas: Canvas, drawing: Drawing) -> None:
         text.set_text(mark.name)
 
 
-def _entry(mark: Dots | Line) -> Line2D:
+def _entry(mark: Named) -> Line2D:
     if isinstance(mark, Line):
         return Line2D([], [], **_REFERENCE)
+    if isinstance(mark, Curve):
+        return Line2D([], [], color=mark.sign.colour, linewidth=2.5 * _POINT)
     return Line2D(
         [],
         [],
@@ -235,3 +242,36 @@ def _outline(box: Box) -> list[list[tuple[float, float]]]:
 def _(mark: Line, axes: Axes, order: float) -> None:
     (x1, y1), (x2, y2) = mark.start, mark.end
     axes.add_line(Line2D([x1, x2], [y1, y2], zorder=order, **_REFERENCE))
+
+
+@_draw.register
+def _(mark: Curve, axes: Axes, order: float) -> None:
+    width, alpha = (1, 0.5) if mark.faint else (2.5, 1)
+    style: dict[str, Any] = {"color": mark.sign.colour, "linewidth": width * _POINT}
+    axes.add_line(Line2D(list(mark.x), list(mark.y), alpha=alpha, zorder=order, **style))
+
+
+@_draw.register
+def _(mark: Band, axes: Axes, order: float) -> None:
+    outline = [
+        *zip(mark.x, mark.high, strict=True),
+        *reversed([*zip(mark.x, mark.low, strict=True)]),
+    ]
+    style: dict[str, Any] = {"facecolors": mark.sign.colour, "alpha": 0.15, "linewidths": 0}
+    axes.add_collection(PolyCollection([outline], zorder=order, **style))
+
+
+@_draw.register
+def _(mark: Cells, axes: Axes, order: float) -> None:
+    columns = [at - 0.5 for at in range(len(mark.values[0]) + 1)]
+    rows = [0.5 - at for at in range(len(mark.values) + 1)]
+    low, high = mark.span
+    style: dict[str, Any] = {"cmap": "cividis", "edgecolors": "white", "linewidth": _POINT}
+    values = np.ma.masked_invalid(mark.values)
+    mesh = axes.pcolormesh(columns, rows, values, vmin=low, vmax=high, zorder=order, **style)
+    percent = FuncFormatter(_percent) if mark.format == "percent" else None
+    canvas = axes.get_figure(root=True)
+    assert canvas is not None
+    bar = canvas.colorbar(mesh, ax=axes, format=percent)
+    bar.outline.set_visible(False)
+    bar.set_label(mark.label)

@@ -1,0 +1,64 @@
+"""The files that a session writes at its end, each by the writer that its flag names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_reprotest.errors import DataError
+from pytest_reprotest.flags import WRITTEN
+from pytest_reprotest.origins import COMMAND_LINE, spelled
+from pytest_reprotest.registry import load
+from pytest_reprotest.report.finished import Finished
+from pytest_reprotest.settings import path_of
+
+USAGE_ERROR = 4  # pytest.ExitCode.USAGE_ERROR
+
+
+class Outputs:
+    """Writes what the session was asked for.
+
+    Attributes
+    ----------
+    notes : list of str
+        Sentences for the summary: what could not be written, and what writers say.
+    exitstatus : int
+        The session's, an error of usage where a file could not be written.
+    """
+
+    def __init__(self, config: Any, exitstatus: int) -> None:
+        self.notes: list[str] = []
+        self.exitstatus = exitstatus
+        self._config = config
+        self._tests_failed = bool(exitstatus)
+
+    def write(self, finished: Finished) -> None:
+        """Write every file that was asked for; one that can't be written keeps no other from it."""
+        for key, writer, path in self._asked():
+            told = spelled(COMMAND_LINE, key, path)
+            if self._tests_failed and path == path_of(self._config, "compare"):
+                self.notes.append(
+                    f"{told} is not written: tests failed, and it is what they were held against"
+                )
+                continue
+            try:
+                self.notes.extend(load(writer)(path, finished))
+            except OSError as error:
+                self.notes.append(f"{told} could not be written: {error.strerror or error}")
+                self.exitstatus = USAGE_ERROR
+            except DataError as error:  # there is nothing to write
+                self.notes.append(str(error))
+                self.exitstatus = self.exitstatus or USAGE_ERROR
+
+    def leave_unwritten(self) -> None:
+        """Say of each file on the command line that a plan writes none."""
+        for key, _, path in self._asked():
+            if getattr(self._config.option, f"repro_{key}") is not None:
+                told = spelled(COMMAND_LINE, key, path)
+                self.notes.append(f"{told} is not written: --repro-plan trains nothing")
+
+    def _asked(self) -> Iterator[tuple[str, str, Any]]:
+        for flag in WRITTEN:
+            path = path_of(self._config, flag.key)
+            if path is not None:
+                yield flag.key, flag.writer, path
