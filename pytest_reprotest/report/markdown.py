@@ -17,6 +17,7 @@ from pytest_reprotest.joined import title
 from pytest_reprotest.report.finished import Finished
 from pytest_reprotest.report.held import GATE_LEGEND, gated, layouts_of, sentences
 from pytest_reprotest.report.rows import Audited, rows
+from pytest_reprotest.report.terminal import MARKED, OVER_RUNS
 from pytest_reprotest.result import RegularizerResult
 from pytest_reprotest.results_file import whole_file
 from pytest_reprotest.statistics import in_words
@@ -141,7 +142,9 @@ def _tables(audits: Sequence[Audited]) -> Iterator[str]:
             texts = [plain(text) for text in (title(row.audited.result), label, *cells)]
             yield _row([*texts[:-1], f"**{texts[-1]}**" if failed else texts[-1]])
         yield ""
-        yield plain(GATE_LEGEND if gated(members) else f"{names.legend} ±: 95% over runs.")
+        yield plain(GATE_LEGEND if gated(members) else f"{names.legend} {OVER_RUNS}")
+        if any(audited.result.comparisons for audited in members):
+            yield plain(MARKED)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -24,8 +24,8 @@ from pytest_reprotest.tasks import Names
 from pytest_reprotest.thresholds import THRESHOLDS
 
 HEADING = "bold"
-_OVER_RUNS = "±: 95% over runs."
-_MARKED = (
+OVER_RUNS = "±: 95% over runs."
+MARKED = (
     "PD < lower, > higher, ~ undecided against the baseline (permutation of runs, 5% after Holm)."
 )
 _NARROWEST_NAME = 20
@@ -151,9 +151,9 @@ def render(
 
 
 def _for_all_tables(audits: Sequence[Audited]) -> Iterator[str]:
-    yield _OVER_RUNS
+    yield OVER_RUNS
     if any(audited.result.comparisons for audited in audits):
-        yield _MARKED
+        yield MARKED
 
 
 def _held(audits: Sequence[Audited], verbosity: int) -> Iterator[Line]:
