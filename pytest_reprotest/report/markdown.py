@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pytest_reprotest.joined import title
 from pytest_reprotest.report.finished import Finished
 from pytest_reprotest.report.held import GATE_LEGEND, gated, layouts_of, sentences
 from pytest_reprotest.report.rows import Audited, rows
+from pytest_reprotest.report.table import one_line
 from pytest_reprotest.report.terminal import MARKED, OVER_RUNS
 from pytest_reprotest.result import RegularizerResult
 from pytest_reprotest.results_file import whole_file
@@ -26,7 +26,6 @@ from pytest_reprotest.tasks import Names
 _MOST_BYTES = 2**20
 """Of a step's summary; GitHub shows nothing of a larger one."""
 
-_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _MARKUP = re.compile(
     r"[\\`*\[<>#|~&@$]|(?<!:):(?=[\w/+-])|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.", re.IGNORECASE
 )
@@ -38,13 +37,7 @@ def plain(text: str) -> str:
     >>> print(plain("a|b <i> _c_ test_d\u202e"))
     a&#124;b &#60;i&#62; &#95;c&#95; test_d&#92;u202e
     """
-    spelled = "".join(
-        character
-        if unicodedata.category(character) not in _INVISIBLE
-        else character.encode("unicode_escape").decode("ascii")
-        for character in re.sub(r"\s*\n\s*", " ", text)
-    )
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", spelled)
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", one_line(text))
 
 
 def write_markdown(path: Path, finished: Finished) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_reprotest.joined import title
 from pytest_reprotest.report.finished import Finished
 from pytest_reprotest.report.rows import Audited, verdict_word
+from pytest_reprotest.report.table import one_line
 from pytest_reprotest.result import AuditResult, RegularizerResult
 from pytest_reprotest.results_file import whole_file
 
@@ -69,7 +70,7 @@ def _rows(audited: Audited) -> Iterator[Values]:
     for label, found in result.by_regularizer.items():
         yield {
             **_of_study(label, found, result),
-            "test": title(result),
+            "test": one_line(title(result)),
             "regularizer": label,
             "task": result.task.name,
             "score": _number(found.score.value),
@@ -85,7 +86,7 @@ def _rows(audited: Audited) -> Iterator[Values]:
         }
     for label in result.not_applicable:
         yield {
-            "test": title(result),
+            "test": one_line(title(result)),
             "regularizer": label,
             "task": result.task.name,
             "verdict": "does not fit",
@@ -103,7 +104,7 @@ def _of_study(label: str, found: RegularizerResult, result: AuditResult) -> Valu
     tested = found.study_p_value is not None and math.isfinite(found.study_p_value)
     return {
         "optim": _OPTIMIZERS.get(optimizer, optimizer),
-        "dataset": title(result),
+        "dataset": one_line(title(result)),
         "norms": _words(parts, _NORMS),
         "noise": _words(parts, _NOISES),
         "lnoise": _words(decayed, _PENALTIES),
