@@ -91,7 +91,7 @@ def save_bank(
         sound = {
             label: found
             for label, found in audit.by_regularizer.items()
-            if not found.verdict.broken and found.n_runs
+            if not found.verdict.broken and len(found.predictions)
         }
         told.extend(
             f"{audit.name}: {label!r} did not go into the bank, since its runs can't be trusted"

@@ -30,6 +30,8 @@ INCOMPARABLE = {
 }
 """Settings that must agree for the numbers to be about one thing → what their difference does."""
 
+LEFT_OUT = "they were left out of the file (--repro-json-predictions=no)"
+
 
 @dataclass(frozen=True, eq=False)
 class BaselineComparison:
@@ -178,6 +180,10 @@ def compare_results(
             uncompared[label] = (
                 f"is a proof of determinism in the {'new' if was.proof is None else 'old'} result only: "
                 "runs of one seed say nothing of others"
+            )
+        elif was.left_out or now.left_out:
+            uncompared[label] = (
+                f"has no predictions in the {'old' if was.left_out else 'new'} result: {LEFT_OUT}"
             )
         else:
             paired = _paired(new, old, label)

@@ -12,7 +12,7 @@ from pytest_reprotest.flags import WRITTEN
 from pytest_reprotest.kinds import KINDS, TOLERANCES
 from pytest_reprotest.origins import COMMAND_LINE, spelled
 from pytest_reprotest.results_file import check_writable
-from pytest_reprotest.settings import PATHS, READ, given, path_of, paths
+from pytest_reprotest.settings import PATHS, READ, given, keeps_predictions, path_of, paths
 
 if TYPE_CHECKING:
     from pytest_reprotest.references.shelf import Shelf
@@ -57,6 +57,10 @@ def check_files(config: Any) -> None:
         from pytest_reprotest.report.plots.output import check_plotly
 
         check_plotly(_told("html", known))
+    keeps_predictions(config)
+    if config.option.repro_json_predictions is not None and "json" not in known:
+        told = spelled(COMMAND_LINE, "json_predictions", config.option.repro_json_predictions)
+        raise OptionError(f"{told}: that is of a file of results; name it with --repro-json")
     for flag in WRITTEN:
         path = path_of(config, flag.key)
         if path is not None:

@@ -154,6 +154,24 @@ FLAGS = (
         writer="pytest_reprotest.report.results:write_json",
     ),
     Flag(
+        "json_predictions",
+        "yes|no",
+        "with --repro-json: whether the file holds every prediction (default yes)",
+        of_session=True,
+    ),
+    Flag(
+        "csv",
+        "PATH",
+        "write a row for each regularizer to a CSV file, in the columns of the study's tables and more",
+        writer="pytest_reprotest.report.results_csv:write_csv",
+    ),
+    Flag(
+        "markdown",
+        "PATH",
+        "write the verdict, a table for each task and why it fails to a Markdown file",
+        writer="pytest_reprotest.report.markdown:write_markdown",
+    ),
+    Flag(
         "save_bank",
         "PATH",
         "write the runs of every audit to a bank, to hold later ones against with --repro-bank",
@@ -200,3 +218,7 @@ FLAGS = (
 
 WRITTEN = tuple(flag for flag in FLAGS if flag.writer)
 """The files that a session writes at its end, in that order: a new one is a line of FLAGS and its module."""
+
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The environment variable that asks for a summary, and names the file that it is appended to."""
+STEP_SUMMARY_WRITER = "pytest_reprotest.report.markdown:append_step_summary"

@@ -53,7 +53,8 @@ def compared_across(results: Sequence[AuditResult]) -> list[AuditResult]:
     """
     by_test: dict[str, list[AuditResult]] = {}
     for result in results:
-        gated = any(found.gate is not None for found in result.by_regularizer.values())
+        each = result.by_regularizer.values()
+        gated = any(found.gate is not None or found.left_out for found in each)
         incomparable = gated or "looks" in result.settings or "deterministic" in result.settings
         if len(result.regularizers) == 1 and not incomparable:
             by_test.setdefault(title(result), []).append(result)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pytest_reprotest.errors import DataError
-from pytest_reprotest.flags import WRITTEN
+from pytest_reprotest.flags import STEP_SUMMARY, STEP_SUMMARY_WRITER, WRITTEN
 from pytest_reprotest.origins import COMMAND_LINE, spelled
 from pytest_reprotest.registry import load
 from pytest_reprotest.report.finished import Finished
@@ -50,6 +52,20 @@ class Outputs:
                 self.notes.append(str(error))
                 self.exitstatus = self.exitstatus or USAGE_ERROR
 
+    def append_step_summary(self, finished: Finished) -> None:
+        """Append a summary to the file that the environment names, where there is anything to tell.
+
+        One that can't be written is told and fails nothing: no option asked for it.
+        """
+        path = os.environ.get(STEP_SUMMARY)
+        if not path or not finished.stored:
+            return
+        try:
+            load(STEP_SUMMARY_WRITER)(Path(path), finished)
+        except OSError as error:
+            told = f"{STEP_SUMMARY}={path}"
+            self.notes.append(f"{told} could not be written: {error.strerror or error}")
+
     def leave_unwritten(self) -> None:
         """Say of each file on the command line that a plan writes none."""
         for key, _, path in self._asked():
@@ -57,7 +73,7 @@ class Outputs:
                 told = spelled(COMMAND_LINE, key, path)
                 self.notes.append(f"{told} is not written: --repro-plan trains nothing")
 
-    def _asked(self) -> Iterator[tuple[str, str, Any]]:
+    def _asked(self) -> Iterator[tuple[str, str, Path]]:
         for flag in WRITTEN:
             path = path_of(self._config, flag.key)
             if path is not None:

@@ -18,7 +18,7 @@ from pytest_reprotest.session import SessionAudits
 from pytest_reprotest.settings import (
     MARKER,
     SESSION,
-    about_plan,
+    about_session,
     given,
     options_of,
     paths,
@@ -84,7 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     command_line, ini = given(config)
     audits = SessionAudits(config)
-    if command_line or ini or paths(config) or about_plan(config):
+    if command_line or ini or paths(config) or about_session(config):
         from pytest_reprotest.errors import ReprotestError
         from pytest_reprotest.files import check_files
         from pytest_reprotest.options import resolve
@@ -152,9 +152,14 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, Any, Any]:
-    """Let the item's audits ride its report, as text: reports cross processes under pytest-xdist."""
+    """Let the item's audits ride its report, as text and as properties: reports cross processes."""
+    audits = item.stash.get(_AUDITS, []) if call.when == "call" else []
+    if audits:
+        from pytest_reprotest.report.properties import tell_item
+
+        tell_item(item.user_properties, audits)
     report: Any = yield
-    if call.when == "call" and (audits := item.stash.get(_AUDITS, [])):
+    if audits:
         report.reprotest = [json.dumps(result.to_dict()) for result in audits]
         report.reprotest_place = item.stash.get(_PLACE, 0)
     return report

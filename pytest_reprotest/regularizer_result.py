@@ -43,7 +43,7 @@ class RegularizerResult:
         The label, such as ``"weight_decay(0.001)"``.
     predictions : array (n_runs, n_samples)
         Integer labels; of a regression floats, of several labels 0 and 1 (n_runs, n_samples, n_labels).
-        Empty (0, n_samples) where a run failed.
+        Empty (0, n_samples) where a run failed, or where the file that it was read from holds none.
     summary : Summary
         Estimates; all NaN where a run failed.
     limits : tuple of Limit
@@ -62,6 +62,8 @@ class RegularizerResult:
         The runs held against those of a bank, where they were.
     changes : tuple of Change
         What became of each measure since a stored result, where one was held against it.
+    left_out : int
+        Finished runs whose predictions were left out of the file that this was read from.
     proof : Proof or None
         The runs held against each other to the last bit, where determinism was to be proven.
     attribution : Attribution or None
@@ -82,11 +84,12 @@ class RegularizerResult:
     changes: tuple[Change, ...] = ()
     proof: Proof | None = None
     attribution: Attribution | None = None
+    left_out: int = 0
 
     @property
     def n_runs(self) -> int:
         """Finished runs."""
-        return len(self.predictions)
+        return self.left_out or len(self.predictions)
 
     @property
     def questioned(self) -> bool:
@@ -177,8 +180,9 @@ class RegularizerResult:
             "verdict": {**asdict(self.verdict), "reasons": list(self.verdict.reasons)},
             "losses": [[number_out(loss) for loss in run] for run in self.losses],
             "seconds": self.seconds,
-            "predictions": pack(self.predictions),
         }
+        if not self.left_out:
+            stored["predictions"] = pack(self.predictions)
         if self.study_p_value is not None:
             stored["study_p_value"] = number_out(self.study_p_value)
         if self.gate is not None:
@@ -205,7 +209,11 @@ class RegularizerResult:
         ------
         DataError
         """
-        labels = unpack(stored.get("predictions"), task.y_true_dims + 1, task.floats)
+        left_out = 0 if "predictions" in stored else entry(stored, "n_runs", int)
+        if left_out < 0:
+            raise DataError(f"n_runs is {left_out}; expected 0 or more")
+        packed = stored.get("predictions", [])
+        labels = unpack(packed, task.y_true_dims + 1, task.floats)
         if labels.size and labels.shape[1] != n_samples:
             raise DataError(f"runs of {labels.shape[1]} samples stand beside {n_samples} in y_true")
         estimates = {field: estimate_in(stored, name) for name, field in _named(task)}
@@ -236,6 +244,7 @@ class RegularizerResult:
             Attribution.from_dict(entry(stored, "attribution", dict))
             if "attribution" in stored
             else None,
+            left_out,
         )
 
 

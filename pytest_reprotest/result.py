@@ -115,9 +115,11 @@ class AuditResult:
         )
 
     def details(self, regularizer: str) -> Details | None:
-        """Ambiguity, discrepancy, flips by class and the like; None with fewer than 2 finished runs."""
+        """Ambiguity, discrepancy, flips by class and the like; None with fewer than 2 finished runs, or
+        without their predictions.
+        """
         found = self[regularizer]
-        if found.n_runs < 2:
+        if len(found.predictions) < 2:
             return None
         return details_of(self.task, found.predictions, self.y_true, found.score_distance)
 
@@ -171,7 +173,7 @@ class AuditResult:
             for name, found in each.items()
         }
         for found in by_label.values():
-            if found.n_runs:
+            if len(found.predictions):
                 task.check_stored(found.predictions, y_true)
         return cls(
             name=entry(stored, "name", str),

@@ -95,7 +95,7 @@ def whole_file(path: str | Path) -> Iterator[TextIO]:
     target = Path(path)
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with scratch.open("w", encoding="utf-8", newline="") as file:
+        with scratch.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             yield file
         scratch.replace(target)
     except BaseException:

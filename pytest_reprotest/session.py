@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from pytest_reprotest.flags import WRITTEN
-from pytest_reprotest.settings import Planning, header, path_of
+from pytest_reprotest.flags import STEP_SUMMARY, WRITTEN
+from pytest_reprotest.settings import Planning, header, keeps_predictions, path_of
 
 if TYPE_CHECKING:
     from pytest_reprotest.references.shelf import Shelf
@@ -72,13 +73,15 @@ class SessionAudits:
             return
         stopped = session.shouldstop or session.shouldfail
         self.complete = int(exitstatus) in (0, 1, 5) and not stopped
-        if all(path_of(self.config, flag.key) is None for flag in WRITTEN):
+        asked = any(path_of(self.config, flag.key) is not None for flag in WRITTEN)
+        if not asked and not (self.found and os.environ.get(STEP_SUMMARY)):
             return
         from pytest_reprotest.outputs import Outputs
 
         outputs = Outputs(self.config, int(exitstatus))
         if self.planning is None:
             outputs.write(self.finished)
+            outputs.append_step_summary(self.finished)
         else:
             outputs.leave_unwritten()
         self.notes.extend(outputs.notes)
@@ -114,7 +117,10 @@ class SessionAudits:
 
         stored = self._stored()
         return Finished(
-            [audit for audit, _ in stored], [outcome for _, outcome in stored], self.complete
+            [audit for audit, _ in stored],
+            [outcome for _, outcome in stored],
+            self.complete,
+            path_of(self.config, "json") is None or keeps_predictions(self.config),
         )
 
     def _plan(self, planning: Planning) -> list[Line]:

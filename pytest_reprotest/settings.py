@@ -115,10 +115,33 @@ class Planning(NamedTuple):
     pilot: ResultsFile | None = None
 
 
-def about_plan(config: Any) -> bool:
-    """Whether the command line says anything of a plan."""
-    keys = ("plan", "half_width", "pilot")
-    return any(getattr(config.option, f"repro_{key}") is not None for key in keys)
+def about_session(config: Any) -> bool:
+    """Whether the command line says anything of the session itself."""
+    dests = ("repro_plan", *(flag.dest for flag in FLAGS if flag.of_session))
+    return any(getattr(config.option, dest) is not None for dest in dests)
+
+
+def keeps_predictions(config: Any) -> bool:
+    """Whether ``--repro-json`` is to hold predictions.
+
+    Raises
+    ------
+    OptionError
+    """
+    from pytest_reprotest.errors import OptionError
+    from pytest_reprotest.origins import COMMAND_LINE, INI, spelled
+    from pytest_reprotest.readers import read_switch
+
+    command_line = config.option.repro_json_predictions
+    origin = INI if command_line is None else COMMAND_LINE
+    value = config.getini("repro_json_predictions") if command_line is None else command_line
+    if value in (None, "") and command_line is None:
+        return True
+    try:
+        return read_switch(value)
+    except OptionError:
+        told = spelled(origin, "json_predictions", value)
+        raise OptionError(f"{told}: got {value!r}; expected yes or no") from None
 
 
 def planning_of(config: Any) -> Planning | None:

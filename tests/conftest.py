@@ -2,11 +2,14 @@
 
 import importlib
 import json
+import os
 import textwrap
 
 import pytest
 
 pytest_plugins = ["pytester"]
+
+os.environ.pop("GITHUB_STEP_SUMMARY", None)  # audits inside tests would append to that of the tests
 
 HELPERS = '''
 """Ten test samples and training functions whose numbers are known."""

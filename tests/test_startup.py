@@ -101,3 +101,40 @@ def test_every_public_name_loads_from_where_the_package_says():
     assert dir(pytest_reprotest) == sorted(pytest_reprotest.__all__)
     with pytest.raises(AttributeError, match="module 'pytest_reprotest' has no attribute 'audt'"):
         _ = pytest_reprotest.audt
+
+
+AUDIT = """
+import json, sys
+import atexit
+from pytest_reprotest import FunctionTrainer
+
+def kept():
+    with open("modules.json", "w") as file:
+        json.dump(sorted(sys.modules), file)
+
+def right(run):
+    run.regularizer
+    return [0, 1]
+
+def test_audit(retrain):
+    atexit.register(kept)
+    retrain(FunctionTrainer(right, y_true=[0, 1]))
+"""
+REPORTS = {
+    "json": "pytest_reprotest.report.results",
+    "csv": "pytest_reprotest.report.results_csv",
+    "markdown": "pytest_reprotest.report.markdown",
+}
+
+
+@pytest.mark.parametrize("asked", [None, *REPORTS])
+def test_a_report_that_nobody_asked_for_is_not_even_imported(tmp_path, asked, monkeypatch):
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    (tmp_path / "test_audit.py").write_text(AUDIT)
+    options = [] if asked is None else [f"--repro-{asked}=report"]
+    done = run(tmp_path, "-m", "pytest", "-p", "no:cacheprovider", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    modules = json.loads((tmp_path / "modules.json").read_text())
+    assert set(modules) & set(REPORTS.values()) == ({REPORTS[asked]} if asked else set())
+    assert ("pytest_reprotest.outputs" in modules) == (asked is not None)
+    assert (tmp_path / "report").exists() == (asked is not None)

@@ -62,7 +62,7 @@ class BankRuns(Reference):
             )
         warnings = check_comparable(bank, settings, y_true, labels)
         for label in labels:
-            n_runs = bank[label].n_runs
+            n_runs = len(bank[label].predictions)
             if n_runs < MIN_BANK:
                 raise DataError(
                     f"{bank.name}: the bank holds {n_runs} runs of {label!r}; expected at least "

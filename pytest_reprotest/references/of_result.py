@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_reprotest.bank import ADAPTIVE
-from pytest_reprotest.baseline import BaselineComparison, compare_results, told_task
+from pytest_reprotest.baseline import LEFT_OUT, BaselineComparison, compare_results, told_task
 from pytest_reprotest.conditions import HOLDS, in_words, other_settings
 from pytest_reprotest.differences import other_test_set
 from pytest_reprotest.errors import DataError
@@ -64,6 +64,11 @@ class StoredAudit(Reference):
         if different:
             raise DataError(f"{self._path} is of {different}. {_AGAIN}")
         for label in self._comparable(labels):
+            if old[label].left_out:
+                raise DataError(
+                    f"{self._path} holds no predictions of {label!r}, and a change is told from them: "
+                    f"{LEFT_OUT}. {_AGAIN} alone"
+                )
             if old[label].n_runs < MIN_RUNS:
                 raise DataError(
                     f"{self._path} holds {old[label].n_runs} runs of {label!r}; a change is decided with "

@@ -24,11 +24,14 @@ class Finished:
         Each one's ``Audited.outcome``.
     complete : bool
         False where the session was interrupted.
+    predictions : bool
+        Whether a file of results is to hold them.
     """
 
     stored: Sequence[Mapping[str, Any]]
     outcomes: Sequence[str]
     complete: bool = True
+    predictions: bool = True
 
     @cached_property
     def results(self) -> tuple[AuditResult, ...]:

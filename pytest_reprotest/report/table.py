@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
 Cell = Sequence[str]
 """The lines of a cell."""
+
+_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode categories
+
+
+def one_line(text: str) -> str:
+    r"""Text for a file: in one line, and what can't be seen or sets a direction is spelled out.
+
+    >>> print(one_line("first\n second\u202e"))
+    first second\u202e
+    """
+    return "".join(
+        character
+        if unicodedata.category(character) not in _INVISIBLE
+        else character.encode("unicode_escape").decode("ascii")
+        for character in re.sub(r"\s*\n\s*", " ", text)
+    )
 
 
 def fold(text: str, width: int, indent: str = "") -> list[str]:

@@ -106,3 +106,75 @@ def test_a_file_that_cannot_be_written_at_the_end_is_said_and_the_numbers_are_sh
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stdout.fnmatch_lines(["*none * 0.200 *", "*= 1 passed in *"])
     assert "out.json could not be written: No such file or directory" in project.said(result)
+
+
+def test_what_sessions_write_is_valid_under_the_schema(project):
+    from test_schema import CLOSED
+
+    project.write("""
+        import random
+
+        def noisy(run):
+            run.regularizer
+            return inputs[:, 0] + run.generator("noise", kind="numpy").normal(size=20)
+
+        def cells(run):
+            run.regularizer
+            return run.generator("noise", kind="numpy").integers(0, 2, size=(20, 3))
+
+        def unseeded(run):
+            run.regularizer
+            random.random()
+            return np.array([0, 1, random.SystemRandom().randrange(2)])
+
+        @reproducibility(runs=2, regularizers="all")
+        def test_trained(retrain):
+            retrain(make_solved, **data)
+
+        @reproducibility(runs=4, regularizers="none,dropout")
+        @pytest.mark.parametrize("score", ["r2", "mae"])
+        def test_numbers(retrain, score):
+            retrain(
+                FunctionTrainer(
+                    noisy, y_true=inputs[:, 0], task="regression", tolerance=0.1, score=score
+                )
+            )
+
+        @reproducibility(runs=3, compat="study")
+        def test_cells(retrain):
+            retrain(FunctionTrainer(cells, y_true=np.eye(20, 3, dtype=int), task="multilabel"))
+
+        @reproducibility(runs=2)
+        def test_broken(retrain):
+            retrain(FunctionTrainer(lambda run: 1 / 0, y_true=y_true))
+
+        @reproducibility(runs=2, deterministic=True)
+        def test_proof(retrain):
+            retrain(FunctionTrainer(unseeded, y_true=np.array([0, 1, 1])))
+        """)
+    project.run("--repro-json=out.json")
+    document = json.loads((project.path / "out.json").read_text())
+    CLOSED.validate(document)
+    audits = project.audits()
+    assert "residual" in audits["test_trained"]["not_applicable"]
+    assert "proof" in audits["test_proof"]["regularizers"]["none"]
+    assert audits["test_broken"]["regularizers"]["none"]["accuracy"]["value"] is None
+    assert {"r2", "mae"} <= {
+        name for stored in audits.values() for name in stored["regularizers"]["none"]
+    }
+
+
+def test_a_session_held_against_results_or_a_bank_writes_what_is_valid(project):
+    from test_schema import CLOSED
+
+    project.write("""
+        @reproducibility(runs=10)
+        def test_drawn(retrain):
+            retrain(FunctionTrainer(drawn, y_true=y_true))
+        """)
+    project.run("--repro-json=old.json", "--repro-save-bank=bank.json")
+    project.run("--repro-compare=old.json", "--repro-json=compared.json")
+    project.run("--repro-bank=bank.json", "--repro-json=gated.json")
+    for name, key in (("compared.json", "changes"), ("gated.json", "gate")):
+        CLOSED.validate(json.loads((project.path / name).read_text()))
+        assert key in project.audits(name)["test_drawn"]["regularizers"]["none"]
