@@ -11,7 +11,7 @@ from pytest_reprotest.errors import OptionError
 from pytest_reprotest.flags import WRITTEN
 from pytest_reprotest.kinds import KINDS, TOLERANCES
 from pytest_reprotest.origins import COMMAND_LINE, spelled
-from pytest_reprotest.results_file import check_writable
+from pytest_reprotest.results_file import check_folder, check_writable
 from pytest_reprotest.settings import PATHS, READ, given, keeps_predictions, path_of, paths
 
 if TYPE_CHECKING:
@@ -53,10 +53,11 @@ def check_files(config: Any) -> None:
             f"--repro-deterministic and {_told('save_bank', known)}: runs of one seed say nothing of how much "
             "others differ, so they are no bank; leave one of the two out"
         )
-    if "html" in known:
-        from pytest_reprotest.report.plots.output import check_plotly
+    for key, library in (("html", "plotly"), ("plots", "matplotlib")):
+        if key in known:
+            from pytest_reprotest.report.plots.output import check_installed
 
-        check_plotly(_told("html", known))
+            check_installed(library, _told(key, known))
     keeps_predictions(config)
     if config.option.repro_json_predictions is not None and "json" not in known:
         told = spelled(COMMAND_LINE, "json_predictions", config.option.repro_json_predictions)
@@ -64,7 +65,8 @@ def check_files(config: Any) -> None:
     for flag in WRITTEN:
         path = path_of(config, flag.key)
         if path is not None:
-            check_writable(path, flag.option)
+            check = check_folder if flag.metavar == "DIR" else check_writable
+            check(path, flag.option)
     for first, second in itertools.combinations(PATHS, 2):
         one_is_meant = first in READ or (first in _RESULTS and second in _REPLACED)
         if not one_is_meant and _same(path_of(config, first), path_of(config, second)):

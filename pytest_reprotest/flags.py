@@ -185,6 +185,13 @@ FLAGS = (
         writer="pytest_reprotest.report.html:write_html",
     ),
     Flag(
+        "plots",
+        "DIR",
+        "write the figures of every audit into a folder, as PNG and as SVG, without a browser; takes the extra "
+        "report",
+        writer="pytest_reprotest.report.pictures:write_plots",
+    ),
+    Flag(
         "bank",
         "PATH",
         "train a few new runs only, and fail where they disagree with the runs of a bank more than those "

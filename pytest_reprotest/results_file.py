@@ -63,6 +63,21 @@ def check_writable(path: Path, option: str = "--repro-json") -> None:
         raise OptionError(f"{spelled}: no permission to write there; write elsewhere")
 
 
+def check_folder(path: Path, option: str) -> None:
+    """Refuse a folder that cannot be written into, or be made.
+
+    Raises
+    ------
+    OptionError
+    """
+    if path.exists() and not path.is_dir():
+        raise OptionError(f"{option}={path}: that is a file; expected a folder to write into")
+    if not path.is_dir():
+        check_writable(path, option)
+    elif not os.access(path, os.W_OK):
+        raise OptionError(f"{option}={path}: no permission to write there; write elsewhere")
+
+
 def write_results(
     path: str | Path,
     audits: Sequence[Mapping[str, Any]],

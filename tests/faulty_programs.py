@@ -94,12 +94,9 @@ class TransformByNumPy(Dataset):
         return INPUTS[index] + 0.1 * float(np.random.rand()), TARGETS[index]
 
 
-def shares_a_generator(run):
-    seeded(run)
-    model, generator = make_mlp(), torch.Generator().manual_seed(run.seed)
-    pairs = TensorDataset(INPUTS, TARGETS)
-    train = DataLoader(pairs, batch_size=16, shuffle=True, generator=generator)
-    test = DataLoader(pairs, batch_size=48, generator=generator)
+def in_turns(train, test):
+    """The scores after two epochs, each with an evaluation."""
+    model = make_mlp()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for _ in range(2):
         for inputs, targets in train:
@@ -109,22 +106,22 @@ def shares_a_generator(run):
         for inputs, _ in test:
             found = model(inputs).detach()
     return found
+
+
+def shares_a_generator(run):
+    seeded(run)
+    pairs, generator = TensorDataset(INPUTS, TARGETS), torch.Generator().manual_seed(run.seed)
+    train = DataLoader(pairs, batch_size=16, shuffle=True, generator=generator)
+    test = DataLoader(pairs, batch_size=48, generator=generator)
+    return in_turns(train, test)
 
 
 def shares_the_global_generator(run):
     seeded(run)
-    model, pairs = make_mlp(), TensorDataset(INPUTS, TARGETS)
+    pairs = TensorDataset(INPUTS, TARGETS)
     train = DataLoader(pairs, batch_size=16, shuffle=True)
     test = DataLoader(pairs, batch_size=48)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for _ in range(2):
-        for inputs, targets in train:
-            optimizer.zero_grad()
-            functional.cross_entropy(model(inputs), targets).backward()
-            optimizer.step()
-        for inputs, _ in test:
-            found = model(inputs).detach()
-    return found
+    return in_turns(train, test)
 
 
 def seed_alike(worker):

@@ -47,9 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     path = None if arguments.html is None else Path(arguments.html)
     try:
         if path is not None:
-            from pytest_reprotest.report.plots.output import check_plotly
+            from pytest_reprotest.report.plots.output import check_installed
 
-            check_plotly(f"--html={path}")
+            check_installed("plotly", f"--html={path}")
             check_writable(path, "--html")
         files = [_read(file, several=len(arguments.results) > 1) for file in arguments.results]
         if path is not None:

@@ -42,7 +42,7 @@ class Recorder:
     >>> with recorder.recording():
     ...     _ = layer(torch.zeros(1, 2))
     >>> [(event.phase, event.name) for event in recorder.events][-2:]
-    [('inputs', ''), ('forward', '')]
+    [('inputs', ''), ('forward', 'Linear')]
     """
 
     def __init__(self) -> None:

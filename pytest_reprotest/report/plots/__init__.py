@@ -8,7 +8,7 @@ from pytest_reprotest.report.plots.curves import Curves
 from pytest_reprotest.report.plots.figure import Axis, Figure
 from pytest_reprotest.report.plots.forest import Forest, Row
 from pytest_reprotest.report.plots.heatmap import HeatMap
-from pytest_reprotest.report.plots.output import check_plotly, plotly_js, save, to_plotly
+from pytest_reprotest.report.plots.output import check_installed, plotly_js, save, to_plotly
 from pytest_reprotest.report.plots.points import Point, Points, ReferenceLine
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "Points",
     "ReferenceLine",
     "Row",
-    "check_plotly",
+    "check_installed",
     "plotly_js",
     "save",
     "to_plotly",

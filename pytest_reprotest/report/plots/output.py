@@ -47,11 +47,13 @@ def plotly_js() -> str:
     return source
 
 
-def check_plotly(what: str) -> None:
-    """Refuse what takes Plotly where it is not installed.
+def check_installed(library: str, what: str) -> None:
+    """Refuse what takes a library where that is not installed.
 
     Parameters
     ----------
+    library : str
+        ``plotly`` or ``matplotlib``.
     what : str
         What was asked for, as its user wrote it.
 
@@ -59,9 +61,9 @@ def check_plotly(what: str) -> None:
     ------
     OptionError
     """
-    if importlib.util.find_spec("plotly") is None:
+    if importlib.util.find_spec(library) is None:
         raise OptionError(
-            f"{what}: its figures take plotly, which is not installed; install it: "
+            f"{what}: its figures take {library}, which is not installed; install it: "
             "pip install 'pytest-reprotest[report]'"
         )
 
