@@ -54,20 +54,20 @@ def test_a_library_is_named_where_no_line_is_the_users(monkeypatch):
     def parse():
         return json.loads("{")
 
-    monkeypatch.setattr(faults, "_LIBRARIES", (*faults._LIBRARIES, os.path.dirname(__file__)))  # noqa: PTH120
+    monkeypatch.setattr(faults, "LIBRARIES", (*faults.LIBRARIES, os.path.dirname(__file__)))  # noqa: PTH120
     told = tell(raised(parse))
     assert "decoder.py" in told
     assert "in raw_decode" in told
 
 
 def test_nothing_but_our_own_lines_leaves_type_and_message(monkeypatch):
-    monkeypatch.setattr(faults, "_NOT_THEIRS", ("",))
+    monkeypatch.setattr(faults, "NOT_THEIRS", ("",))
     assert tell(raised(lambda: 1 / 0)) == "ZeroDivisionError: division by zero"
 
 
 def test_a_package_that_begins_like_ours_is_not_ours():
     ours = os.path.dirname(pytest_reprotest.__file__)  # noqa: PTH120
-    assert f"{ours}{os.sep}_audit.py".startswith(faults._NOT_THEIRS)
-    assert not f"{ours}_extras{os.sep}models.py".startswith(faults._NOT_THEIRS)
+    assert f"{ours}{os.sep}_audit.py".startswith(faults.NOT_THEIRS)
+    assert not f"{ours}_extras{os.sep}models.py".startswith(faults.NOT_THEIRS)
     torchs = os.path.dirname(torch.__file__)  # noqa: PTH120
-    assert not f"{torchs}vision{os.sep}models.py".startswith(faults._NOT_THEIRS)
+    assert not f"{torchs}vision{os.sep}models.py".startswith(faults.NOT_THEIRS)
