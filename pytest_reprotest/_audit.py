@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pytest_reprotest.attributing import attributed
@@ -11,7 +10,7 @@ from pytest_reprotest.bank import FIRST_RUN
 from pytest_reprotest.comparisons import compare
 from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.foresight import foreseen
-from pytest_reprotest.interfaces import Executor, Placement, Progress, RunOutcome, Trainer
+from pytest_reprotest.interfaces import Executor, Placement, Progress, RunOutcome, Trainer, silent
 from pytest_reprotest.locating import located
 from pytest_reprotest.measuring import judged, slim
 from pytest_reprotest.options import Options
@@ -128,9 +127,8 @@ def _trained(
     waiting, trained = labels, 0
     for n_runs in options.looks:
         plan = make_plan(options, waiting, range(first_run + trained, first_run + n_runs))
-        report = progress(plan) if progress is not None else _silent
-        share = -(-len(plan.runs) // executor.n_workers)
-        sized = replace(placement, chunk=min(placement.chunk, max(share, 1)))
+        report = progress(plan) if progress is not None else silent
+        sized = placement.shared_out(len(plan.runs), executor.n_workers)
         for outcome in executor.run(trainer, plan, chosen.regularizers, sized):
             trained_before = outcomes[outcome.run.regularizer]
             trained_before.append(slim(outcome, len(trained_before)))
@@ -207,7 +205,3 @@ def _surroundings(
     return surroundings(
         placement.device, described.get("threads"), executor.environment, placement.deterministic
     )
-
-
-def _silent(_: RunOutcome) -> None:
-    return None

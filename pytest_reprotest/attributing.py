@@ -25,6 +25,7 @@ from pytest_reprotest.interfaces import (
     Regularizer,
     RunOutcome,
     Trainer,
+    silent,
 )
 from pytest_reprotest.measuring import judged
 from pytest_reprotest.options import Options
@@ -66,7 +67,7 @@ def attributed(
         plan = plan_of(rung, labels, options)
         outcomes: dict[str, list[RunOutcome]] = {label: [] for label in labels}
         if rung in trained:
-            report = progress(plan) if progress is not None else _silent
+            report = progress(plan) if progress is not None else silent
             with _place(rung, placement, executor, options, len(plan.runs)) as (where, by):
                 for outcome in by.run(trainer, plan, regularizers, where):
                     outcomes[outcome.run.regularizer].append(replace(outcome, scores=None))
@@ -90,17 +91,12 @@ def attributed(
 _UNMOVED = "{} has no initial weights that could be moved by one ulp"
 
 
-def _silent(_: RunOutcome) -> None:
-    return None
-
-
 @contextmanager
 def _place(
     rung: Rung, placement: Placement, executor: Executor, options: Options, n_runs: int
 ) -> Iterator[tuple[Placement, Executor]]:
     """Where a rung is trained: as the audit is, apart from what has to do with a GPU's kernels."""
-    part = -(-n_runs // executor.n_workers)
-    sized = replace(placement, chunk=min(placement.chunk, max(part, 1)))
+    sized = placement.shared_out(n_runs, executor.n_workers)
     one_by_one = replace(placement, engine="sequential", chunk=1)
     if not on_gpu(placement.device) or rung not in (IDENTICAL, KERNELS):
         yield sized, executor

@@ -206,5 +206,5 @@ def _by_phase(event: Event) -> str:
 def leaks(draws: Sequence[Draw]) -> Iterator[str]:
     """A sentence for each call that takes from a stream it should not, though bits agree here."""
     for draw in draws:
-        if draw.kind in ("global", "evaluation", "loaders", "model"):
+        if draw.kind in ("global", "evaluation", "loaders"):
             yield f"{draw.what}\n  at {draw.line}" if draw.line else draw.what

@@ -133,6 +133,14 @@ class Placement:
     deterministic: bool = False
     traced: bool = False
 
+    def shared_out(self, n_runs: int, n_workers: int) -> Placement:
+        """With chunks small enough that each worker has its share of the runs.
+
+        >>> Placement(chunk=10).shared_out(6, 2).chunk
+        3
+        """
+        return replace(self, chunk=min(self.chunk, max(-(-n_runs // n_workers), 1)))
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -239,3 +247,7 @@ class Executor(ABC):
 
 Progress = Callable[[RunOutcome], None]
 """Called after each finished run."""
+
+
+def silent(_: RunOutcome) -> None:
+    """The progress that nobody looks at."""

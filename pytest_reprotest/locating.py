@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_reprotest.divergence import locate
-from pytest_reprotest.interfaces import Executor, Placement, Progress, Regularizer, Trainer
+from pytest_reprotest.interfaces import Executor, Placement, Progress, Regularizer, Trainer, silent
 from pytest_reprotest.plan import Plan, Run
 from pytest_reprotest.proof import Proof
 from pytest_reprotest.regularizer_result import RegularizerResult
@@ -40,12 +40,11 @@ def located(
     recorded: list[Trace] = []
     for wanted in ((first, other), (first,)):
         plan = Plan((found.regularizer,), wanted, together=together and len(wanted) > 1)
-        report = progress(plan) if progress is not None else None
+        report = progress(plan) if progress is not None else silent
         outcomes = {}
         for outcome in executor.run(trainer, plan, regularizers, tracing):
             outcomes[outcome.run.index] = outcome
-            if report is not None:
-                report(outcome)
+            report(outcome)
             if outcome.failure is not None:
                 return _with(found, f"{_UNRECORDED}: {outcome.failure}")
         traces = [outcomes[run.index].trace for run in wanted if run.index in outcomes]

@@ -43,7 +43,7 @@ class Event(NamedTuple):
     evaluation: bool = False
 
 
-Kind = Literal["system", "clock", "unseeded", "thread", "global", "evaluation", "loaders", "model"]
+Kind = Literal["system", "clock", "unseeded", "thread", "global", "evaluation", "loaders"]
 
 
 class Draw(NamedTuple):
@@ -54,7 +54,7 @@ class Draw(NamedTuple):
     kind : str
         ``system`` (entropy of the operating system), ``clock``, ``unseeded`` (a generator seeded from the
         system), ``thread`` (one was started), ``global`` (a global generator that the function never
-        seeds), ``evaluation`` (noise while predicting), ``loaders`` (of a DataLoader), ``model``.
+        seeds), ``evaluation`` (noise while predicting), ``loaders`` (of a DataLoader).
     what : str
         What was called, or a sentence about it.
     line : str

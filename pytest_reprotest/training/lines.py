@@ -20,8 +20,7 @@ def line_of(frame: FrameType | None) -> str:
     """The innermost of the user's lines, ``file.py:12 in train: source``.
 
     Empty where there is none, where the call is the standard library's own business, and where a module is being
-    imported. Paths are told from
-    the working directory on, or by the file's name alone.
+    imported. Paths are told from the working directory on, or by the file's name alone.
     """
     while frame is not None:
         file = frame.f_code.co_filename

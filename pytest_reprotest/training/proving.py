@@ -20,10 +20,8 @@ from pytest_reprotest.training.tracing import Recorder
 from pytest_reprotest.training.watching import Watch
 
 _OUR_HOOKS = r"Using `torch\.compile\(module\)` when there are global hooks"
-_WATCHED = (
-    0.5,
-    5.0,
-)  # seconds in which every call of an audit's first run is looked at: about, at most
+_WATCHED = (0.5, 5.0)
+"""Seconds in which every call of an audit's first run is looked at: about, and at most."""
 
 
 def train_to_prove(

@@ -102,9 +102,7 @@ class Watch:
 
     @contextmanager
     def _profiled(self) -> Iterator[None]:
-        if (
-            sys.getprofile() is not None
-        ):  # somebody else's; what is replaced is watched all the same
+        if sys.getprofile() is not None:  # somebody else's; the rest is watched all the same
             yield
             return
         self._looks_in = os.getpid()
@@ -157,9 +155,8 @@ class Watch:
         """Called at each call and return; never raises."""
         now = time.perf_counter()
         over = (now > self._until and self.step >= _STEPS) or now > self._latest
-        compiles = (
-            frame.f_code.co_name == "compile_wrapper"
-        )  # of dynamo, which would compile this, too
+        # dynamo would compile this function, too
+        compiles = frame.f_code.co_name == "compile_wrapper"
         if over or compiles or os.getpid() != self._looks_in:
             sys.setprofile(None)
         elif event == "c_call":
