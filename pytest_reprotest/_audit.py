@@ -95,6 +95,7 @@ def run_audit(
             found, trainer, options, chosen.regularizers, placement, executor, progress
         )
         told.extend(more)
+    told.extend(executor.told())
     result = collected(
         name,
         found,

@@ -67,6 +67,13 @@ def check_files(config: Any) -> None:
         if path is not None:
             check = check_folder if flag.metavar == "DIR" else check_writable
             check(path, flag.option)
+    store = path_of(config, "store")
+    if store is not None:
+        check_folder(store, "--repro-store")
+    elif config.option.repro_resume:
+        raise OptionError(
+            "--repro-resume goes on with what a store holds; name it with --repro-store"
+        )
     for first, second in itertools.combinations(PATHS, 2):
         one_is_meant = first in READ or (first in _RESULTS and second in _REPLACED)
         if not one_is_meant and _same(path_of(config, first), path_of(config, second)):

@@ -169,6 +169,8 @@ class Trainer(ABC):
 
     nudges: ClassVar[bool] = False
     """Whether runs whose seeds vary ``ONE_ULP`` have one initial weight moved by one ulp."""
+    reads_unseen: bool = True
+    """Whether the training may read files that ``content`` does not hold."""
 
     @property
     @abstractmethod
@@ -220,6 +222,13 @@ class Trainer(ABC):
         """The user's functions, to be sent to other processes by value."""
         return ()
 
+    def content(self, regularizer: Regularizer) -> Mapping[str, Any]:
+        """What decides a run beside ``describe``, its seeds and the regularizer: name → function or object.
+
+        A store holds it against that of an earlier run, by content. Called after ``prepare``.
+        """
+        return {"trainer": vars(self)}
+
 
 class Executor(ABC):
     """Decides where chunks of runs are trained."""
@@ -239,6 +248,10 @@ class Executor(ABC):
         placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every run of the plan, in any order."""
+
+    def told(self) -> tuple[str, ...]:
+        """Sentences for the report of what was trained, once that is finished."""
+        return ()
 
     def close(self) -> None:
         """End what outlives an audit."""

@@ -94,8 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
             audits.planning = planning_of(config)
             if not hasattr(config, "workerinput"):  # the controller has done it
                 check_files(config)
-                if audits.shelf is not None:
-                    audits.shelf.check()
+                audits.check()
             if command_line.get("device") not in (None, "auto", "cpu"):
                 from pytest_reprotest.training.device import resolve_devices
 

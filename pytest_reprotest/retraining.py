@@ -112,7 +112,7 @@ class Retraining:
                 self._options,
                 self._registry,
                 name=self._name(),
-                executor=self._executor(),
+                executor=self._storing(self._executor()),
                 progress=progress_of(config, self.item.name),
                 tell=self._teller(),
                 beside=self._beside,
@@ -208,6 +208,16 @@ class Retraining:
         if place not in self._executors:
             self._executors[place] = open_executor(options)
         return self._executors[place]
+
+    def _storing(self, executor: Executor) -> Executor:
+        """The executor, around it the session's store."""
+        database = self._session.database
+        if database is None:
+            return executor
+        from pytest_reprotest.store.executor import StoringExecutor
+
+        resume = bool(self.item.config.option.repro_resume)
+        return StoringExecutor(executor, database, self._name(), resume)
 
 
 def beside(item: Any, regularizer: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_reprotest.report.finished import Finished
     from pytest_reprotest.report.terminal import Line
     from pytest_reprotest.result import AuditResult
+    from pytest_reprotest.store.database import Database
 
 hookimpl = pluggy.HookimplMarker("pytest")
 
@@ -49,6 +50,39 @@ class SessionAudits:
         from pytest_reprotest.files import open_shelf
 
         return open_shelf(self.config)
+
+    @functools.cached_property
+    def database(self) -> Database | None:
+        """The store of ``--repro-store``, opened once it is asked for.
+
+        Raises
+        ------
+        StoreError
+        """
+        folder = path_of(self.config, "store")
+        if folder is None:
+            return None
+        from pytest_reprotest.store.database import Database
+
+        opened = Database(folder)
+        if opened.set_aside is not None:
+            self.notes.append(
+                f"The store was damaged; it is now {opened.set_aside}, and a new one was begun."
+            )
+        return opened
+
+    def check(self) -> None:
+        """Read what audits are held against or taken from, before anything trains.
+
+        Raises
+        ------
+        ReprotestError
+        """
+        if self.shelf is not None:
+            self.shelf.check()
+        folder = path_of(self.config, "store")
+        if folder is not None and folder.is_dir():
+            self.database  # noqa: B018 - opens it
 
     def pytest_report_collectionfinish(self, items: Sequence[Any]) -> str | None:
         """One copy-pasteable line where an audited test is collected; none at -q."""

@@ -21,8 +21,8 @@ SESSION = "reprotest-session"
 """The name under which the session's audits are registered."""
 READ = ("bank", "compare", "pilot")
 """Flags that name a file that the session reads."""
-PATHS = (*(flag.key for flag in WRITTEN), *READ)
-"""Flags that name a file that the session writes, or reads."""
+PATHS = (*(flag.key for flag in WRITTEN), *READ, "store")
+"""Flags that name a file or folder that the session writes, or reads."""
 
 
 def given(config: Any) -> tuple[dict[str, Any], dict[str, Any]]:

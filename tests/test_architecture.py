@@ -55,6 +55,7 @@ ROOMS = [
     "regularizers",
     "training",
     "execution",
+    "store",
     "forecast",
     "report",
     "foresight",
