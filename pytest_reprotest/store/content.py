@@ -254,12 +254,11 @@ class Content:
         return _hash("cached property", self._of(value.func))
 
     def _in_c(self, value: Any) -> str:
-        name: str = getattr(value, "__module__", None) or getattr(
-            getattr(value, "__objclass__", None), "__module__", "builtins"
-        )
-        owner = getattr(value, "__self__", None)
-        bound = owner is not None and not isinstance(owner, (type, types.ModuleType))
-        parts = [self._of(owner)] if bound else []
+        owner = getattr(value, "__objclass__", value)
+        name: str = getattr(owner, "__module__", None) or "builtins"
+        bound_to = getattr(value, "__self__", None)
+        bound = bound_to is not None and not isinstance(bound_to, (type, types.ModuleType))
+        parts = [self._of(bound_to)] if bound else []
         return _hash("in C", origin_of(name), name, value.__qualname__, *parts)
 
     def _enum(self, value: enum.Enum) -> str:
