@@ -213,6 +213,14 @@ FLAGS = (
         ini=False,
         of_session=True,
     ),
+    Flag(
+        "shard",
+        "K/N",
+        "with --repro-store: train the Kth of N parts of every audit, judge nothing, and leave the verdict to "
+        "python -m pytest_reprotest merge",
+        ini=False,
+        of_session=True,
+    ),
     Flag("bank_runs", "K", "with --repro-bank: new trainings per regularizer (default 1)"),
     Flag(
         "plan",

@@ -141,6 +141,15 @@ class Placement:
         """
         return replace(self, chunk=min(self.chunk, max(-(-n_runs // n_workers), 1)))
 
+    def pieces(self, plan: Plan, n_workers: int) -> list[tuple[Run, ...]]:
+        """The runs that have to be trained together to come out the same.
+
+        On a CPU each by itself: its bits hang on no other run. Elsewhere a stack.
+        """
+        if self.engine == "stacked" and self.device != "cpu":
+            return plan.chunks(self.chunk, n_workers)
+        return [(run,) for run in plan.runs]
+
 
 @dataclass(frozen=True)
 class Prepared:

@@ -66,6 +66,7 @@ ROOMS = [
     "locating",
     "attributing",
     "_audit",
+    "shards",
     "api",
     "settings",
     "files",

@@ -9,7 +9,7 @@ from pytest_reprotest.plan import Plan, Run
 from pytest_reprotest.store.content import Unknown
 from pytest_reprotest.store.database import Database
 from pytest_reprotest.store.kept import Kept
-from pytest_reprotest.store.keys import Context, context_of
+from pytest_reprotest.store.keys import Context, beside, context_of
 
 
 class StoringExecutor(Executor):
@@ -60,7 +60,7 @@ class StoringExecutor(Executor):
             if label not in self._contexts:
                 self._contexts[label] = self._context(trainer, regularizers[label], placement)
         left: list[tuple[Run, ...]] = []
-        for part in self._parts(plan, placement):
+        for part in placement.pieces(plan, self.n_workers):
             found = self._taken(part)
             if found is None:
                 left.append(part)
@@ -75,7 +75,7 @@ class StoringExecutor(Executor):
         for outcome in self._inner.run(trainer, rest, regularizers, placement):
             context = self._contexts[outcome.run.regularizer]
             if context is not None:
-                self._kept.keep(context, outcome, _beside(part_of[outcome.run]))
+                self._kept.keep(context, outcome, beside(part_of[outcome.run]))
             self._trained += 1
             yield outcome
 
@@ -91,18 +91,12 @@ class StoringExecutor(Executor):
         self._kept.begin(context, self._resume)
         return context
 
-    def _parts(self, plan: Plan, placement: Placement) -> list[tuple[Run, ...]]:
-        """Runs that have to be trained together to come out the same: a stack, unless on a CPU."""
-        if placement.engine == "stacked" and placement.device != "cpu":
-            return plan.chunks(placement.chunk, self.n_workers)
-        return [(run,) for run in plan.runs]
-
     def _taken(self, part: tuple[Run, ...]) -> list[RunOutcome] | None:
         """The runs of a part, where all of them are there."""
         context = self._contexts[part[0].regularizer]
         if context is None:
             return None
-        found = [self._kept.take(context, run, _beside(part)) for run in part]
+        found = [self._kept.take(context, run, beside(part)) for run in part]
         whole = [each for each in found if each is not None]
         return whole if len(whole) == len(part) else None
 
@@ -113,7 +107,3 @@ class StoringExecutor(Executor):
     def close(self) -> None:
         """Close the executor within."""
         self._inner.close()
-
-
-def _beside(part: tuple[Run, ...]) -> tuple[int, ...]:
-    return tuple(run.index for run in part) if len(part) > 1 else ()

@@ -67,24 +67,24 @@ class Kept:
                 "train it anew"
             )
 
-    def take(self, context: Context, run: Run, beside: tuple[int, ...]) -> RunOutcome | None:
+    def take(self, context: Context, run: Run, together: tuple[int, ...]) -> RunOutcome | None:
         """A run that is there and whole, else None."""
-        key = run_key(run, beside)
+        key = run_key(run, together)
         with self._surviving_damage():
             try:
                 held = self._database.find(context.key, key)
                 if held is not None:
-                    outcome = outcome_of(held[0], run, _place(context, key))
+                    outcome = outcome_of(held[0], run, place(context, key))
                     self._dates.append(held[1])
                     return outcome
             except DataError as damage:
                 self.tell(f"{run} is damaged in the store and was trained again: {damage}")
         return None
 
-    def keep(self, context: Context, outcome: RunOutcome, beside: tuple[int, ...]) -> None:
+    def keep(self, context: Context, outcome: RunOutcome, together: tuple[int, ...]) -> None:
         """Keep a finished run; on the disk before this returns."""
-        key = run_key(outcome.run, beside)
-        record = record_of(outcome, _place(context, key)) if self._keeping else None
+        key = run_key(outcome.run, together)
+        record = record_of(outcome, place(context, key)) if self._keeping else None
         if record is not None:
             with self._surviving_failure():
                 self._database.add(context, key, record, time.time())
@@ -135,7 +135,8 @@ class Kept:
             self.tell(f"finished runs are not kept, and would be trained again: {failure}")
 
 
-def _place(context: Context, key: str) -> str:
+def place(context: Context, key: str) -> str:
+    """What a record's checksum says of where it belongs."""
     return f"{context.key} {key}"
 
 

@@ -93,8 +93,13 @@ def context_of(
     return Context(regularizer.label, ingredients)
 
 
-def run_key(run: Run, beside: tuple[int, ...] = ()) -> str:
-    """Which run of its context: its seeds, its rung, and where it matters the runs trained with it.
+def beside(piece: tuple[Run, ...]) -> tuple[int, ...]:
+    """The runs that are part of a run's key: those of its piece, where it is not alone."""
+    return tuple(run.index for run in piece) if len(piece) > 1 else ()
+
+
+def run_key(run: Run, together: tuple[int, ...] = ()) -> str:
+    """Which run of its context: its seeds, its rung, and where it matters the runs trained together with it.
 
     >>> from pytest_reprotest.seeds import RunSeeds
     >>> run_key(Run("none", 3, RunSeeds(0, 3)))
@@ -106,8 +111,8 @@ def run_key(run: Run, beside: tuple[int, ...] = ()) -> str:
         parts.append(f"index {run.index}")
     if run.rung:
         parts.append(f"rung {run.rung}")
-    if beside:
-        parts.append(f"beside {','.join(map(str, beside))}")
+    if together:
+        parts.append(f"together {','.join(map(str, together))}")
     return ", ".join(parts)
 
 
