@@ -114,5 +114,5 @@ def _show(finished: Finished, notes: Sequence[str]) -> None:
     for result in finished.results:
         for found in result.failed:
             for reason in found.verdict.reasons:
-                for line in wrap(f"FAILED {result.name}: {found.regularizer}: {reason}", width):
-                    say(line, sys.stdout)
+                for text in wrap(f"FAILED {result.name}: {found.regularizer}: {reason}", width):
+                    say(text, sys.stdout)

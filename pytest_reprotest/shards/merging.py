@@ -59,13 +59,13 @@ def _joined(
         )
     first, *others = parts.values()
     for other in others:
-        if other[0].text != first[0].text:
+        if other[0].decides != first[0].decides:
             raise StoreError(_told_apart(name, first, other))
     return _judged(first[0], stores)
 
 
 def _told_apart(name: str, first: tuple[Part, Database], other: tuple[Part, Database]) -> str:
-    differs = changed(first[0].to_dict(), other[0].to_dict())
+    differs = changed(first[0].decides, other[0].decides, sides=("in the first", "in the other"))
     more = f" and {len(differs) - _MOST_TOLD} more" if len(differs) > _MOST_TOLD else ""
     return (
         f"{name!r} is not one audit in {first[1].folder} and in {other[1].folder}: "

@@ -107,6 +107,18 @@ class Part:
         )
 
     @property
+    def decides(self) -> dict[str, Any]:
+        """What has to be the same in all parts: on a CPU the size of chunks and the workers change no run."""
+        told = self.to_dict()
+        if self.settings.get("device") == "cpu":
+            told["settings"] = {
+                key: value
+                for key, value in self.settings.items()
+                if key not in ("chunk", "workers")
+            }
+        return told
+
+    @property
     def text(self) -> str:
         """The part in its one spelling."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))

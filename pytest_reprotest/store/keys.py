@@ -127,7 +127,12 @@ def changed_from(before: str, context: Context) -> list[str]:
     return changed(earlier, context.ingredients)
 
 
-def changed(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> list[str]:
+def changed(
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    path: str = "",
+    sides: tuple[str, str] = ("before", "now"),
+) -> list[str]:
     """The ingredients that differ, in words, the values where they are short.
 
     >>> changed({"settings": {"lr": 0.1}, "engine": "stacked"}, {"settings": {"lr": 0.2}, "engine": "stacked"})
@@ -140,11 +145,11 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -
         if old == new:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found.extend(changed(old, new, f"{name}."))
+            found.extend(changed(old, new, f"{name}.", sides))
         elif _is_digest(old) or _is_digest(new):
             found.append(f"{name} (its content)")
         else:
-            found.append(f"{name}: {old!r:.40} before, {new!r:.40} now")
+            found.append(f"{name}: {old!r:.40} {sides[0]}, {new!r:.40} {sides[1]}")
     return found
 
 
