@@ -27,6 +27,9 @@ COMMANDS = {
     "report": Command(
         "show the results of files, and write them as a page", "pytest_reprotest.commands.report"
     ),
+    "store": Command(
+        "look at a store of finished runs, check it, thin it out", "pytest_reprotest.commands.store"
+    ),
 }
 PROGRAM = "python -m pytest_reprotest"
 FINE, WORSE, UNUSABLE, STALE = 0, 1, 2, 3

@@ -70,6 +70,11 @@ class Database:
         try:
             self._connection = self._open()
         except _Damaged as damage:
+            if not create:
+                raise StoreError(
+                    f"{self.path} is damaged: {damage}. The next pytest --repro-store={folder} moves it aside and "
+                    "begins a new one"
+                ) from None
             self._move_aside(damage)
             self._connection = self._open()
 
