@@ -179,7 +179,8 @@ class Retraining:
                 database,
                 name=self._name(),
                 progress=progress_of(self.item.config, self.item.name),
-                beside=self._own_settings(),
+                beside=self._beside,
+                own_settings=self._own_settings(),
             )
         self.results.append(part)
         raise Planned(f"part {shard} is trained; it is judged where the parts are merged")

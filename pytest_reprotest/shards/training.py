@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_reprotest.errors import OptionError, TrainingError
+from pytest_reprotest.foresight import foreseen
 from pytest_reprotest.interfaces import Executor, Progress, Trainer, silent
 from pytest_reprotest.options import Options
 from pytest_reprotest.origins import spelled
@@ -36,14 +37,17 @@ def train_part(
     *,
     name: str = "",
     progress: Callable[[Plan], Progress] | None = None,
-    beside: Mapping[str, Any] | None = None,
+    beside: Sequence[str] | None = None,
+    own_settings: Mapping[str, Any] | None = None,
 ) -> PartTrained:
     """Train the runs of one part, and leave them in the store with what judges them.
 
     Parameters
     ----------
-    beside : mapping, optional
-        Settings that the result will have beside its own.
+    beside : sequence of str, optional
+        As of ``run_audit``.
+    own_settings : mapping, optional
+        Settings that the result will have beside those of every audit.
 
     Raises
     ------
@@ -52,11 +56,11 @@ def train_part(
     """
     _check(options)
     settled = settle(trainer, options, registry)
-    settings = {**settings_of(settled, options, trainer, executor), **(beside or {})}
+    settings = {**settings_of(settled, options, trainer, executor), **(own_settings or {})}
     plan = make_plan(options, settled.labels)
     placement = settled.placement.shared_out(len(plan.runs), executor.n_workers)
     mine = shard.of(plan, placement, executor.n_workers)
-    regularizers = settled.chosen.regularizers
+    regularizers, baseline = settled.chosen.regularizers, settled.chosen.baseline
     try:
         contexts = {
             label: context_of(trainer, regularizers[label], placement, executor.environment).key
@@ -79,13 +83,13 @@ def train_part(
             raise StoreError(f"{run} could not be kept: {'; '.join(storing.told())}")
     part = Part(
         name,
-        settled.chosen.baseline,
+        baseline,
         trainer.task,
         trainer.y_true,
         options,
         settings,
         settled.refusals,
-        settled.notes,
+        (*settled.notes, *foreseen(options, list(settled.labels), baseline, trainer, beside)),
         contexts,
         keys,
     )
