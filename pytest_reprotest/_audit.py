@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_reprotest.attributing import attributed
-from pytest_reprotest.bank import FIRST_RUN
 from pytest_reprotest.comparisons import compare
 from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.foresight import foreseen
@@ -20,7 +19,7 @@ from pytest_reprotest.registry import Registry
 from pytest_reprotest.regularizer_result import RegularizerResult
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.selection import Selection
-from pytest_reprotest.settling import settle
+from pytest_reprotest.settling import settings_of, settle
 from pytest_reprotest.tasks import Array, Task
 
 
@@ -66,25 +65,7 @@ def run_audit(
         for sentence in warnings:
             tell(sentence)
     executor = executor or LocalExecutor()
-    described = trainer.describe()
-    settings = {
-        "runs": options.runs,
-        "seed": options.seed,
-        "vary": list(options.vary),
-        "device": placement.device,
-        "engine": placement.engine,
-        "chunk": placement.chunk,
-        "workers": executor.n_workers,
-        "decision": options.decision,
-        **({"confidence": options.confidence} if options.decision == "confidence" else {}),
-        **({"looks": list(options.looks)} if options.adaptive else {}),
-        **(_as_proof() if options.deterministic else {}),
-        **({FIRST_RUN: reference.first_run} if reference.first_run else {}),
-        "training": described,
-        "origins": dict(options.origins),
-        **_surroundings(placement, executor, described),
-        **({"initial_weights": dict(settled.initial_weights)} if settled.initial_weights else {}),
-    }
+    settings = settings_of(settled, options, trainer, executor, reference.first_run)
     differing = reference.check(trainer.task, trainer.y_true, settings, labels)
     told: list[str] = []
     found = _trained(
@@ -95,6 +76,7 @@ def run_audit(
             found, trainer, options, chosen.regularizers, placement, executor, progress
         )
         told.extend(more)
+    told.extend(executor.told())
     result = collected(
         name,
         found,
@@ -188,20 +170,3 @@ _STOPPED = (
     "an audit that adds runs stops when its runs look alike, so its intervals (±) cover less than 95%: about "
     "90%, and where it stopped at the first look far less"
 )
-
-
-def _as_proof() -> dict[str, Any]:
-    """The settings of a proof of determinism: under which switches it holds."""
-    from pytest_reprotest.training.switches import switches
-
-    return {"deterministic": True, "switches": switches()}
-
-
-def _surroundings(
-    placement: Placement, executor: Executor, described: Mapping[str, Any]
-) -> dict[str, Any]:
-    from pytest_reprotest.training.surroundings import surroundings
-
-    return surroundings(
-        placement.device, described.get("threads"), executor.environment, placement.deterministic
-    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from pytest_reprotest._audit import collected, run_audit
@@ -39,6 +41,8 @@ def audit(
     name: str = "",
     registry: Registry | None = None,
     progress: Callable[[Plan], Progress] | None = None,
+    store: str | Path | None = None,
+    resume: bool = False,
     **settings: Any,
 ) -> AuditResult:
     """Audit the reproducibility of a training, without pytest.
@@ -53,6 +57,10 @@ def audit(
         Where regularizers are looked up.
     progress : callable, optional
         From the plan to a function that is called with each finished run.
+    store : path, optional
+        Folder of a store, as ``--repro-store``: finished runs are kept there, and taken from there.
+    resume : bool
+        As ``--repro-resume``: refuse to train anew where what the stored runs depended on has changed.
     **settings
         ``train``, ``test``, ``task``, ``tolerance`` and ``score`` of a task, and the fields of Recipe
         (``epochs``, ``batch_size``, ``optimizer``, ``lr``, …);
@@ -78,6 +86,8 @@ def audit(
     (3, True)
     """
     from pytest_reprotest.execution.choice import open_executor
+    from pytest_reprotest.store.database import Database
+    from pytest_reprotest.store.executor import StoringExecutor
 
     option_keys = (
         *(key for key in MARKER_KEYS if key not in TOLERANCES),
@@ -88,8 +98,15 @@ def audit(
     given: dict[str, Any] = {key: settings.pop(key) for key in option_keys if key in settings}
     trainer = as_trainer(model_factory, settings, option_keys)
     options = resolve(call=given)
-    executor = open_executor(options)
-    try:
+    if resume and store is None:
+        raise OptionError("resume=True goes on with what a store holds; name its folder: store=...")
+    with ExitStack() as opened:
+        executor = open_executor(options)
+        opened.callback(executor.close)
+        if store is not None:
+            database = Database(Path(store))
+            opened.callback(database.close)
+            executor = StoringExecutor(executor, database, name, resume)
         return run_audit(
             trainer,
             options,
@@ -98,8 +115,6 @@ def audit(
             executor=executor,
             progress=progress,
         )
-    finally:
-        executor.close()
 
 
 def audit_predictions(

@@ -23,6 +23,7 @@ _EITHER = {
     "save_bank": "few runs are trained then, too few for a bank; write it without --repro-bank",
     "compare": "few runs are trained then, too few for a comparison; leave one of the two out",
 }
+_WHOLE_ONLY = ("bank", "compare", "plan")
 _GATE_DECIDES = (
     "runs",
     "max_runs",
@@ -67,6 +68,14 @@ def check_files(config: Any) -> None:
         if path is not None:
             check = check_folder if flag.metavar == "DIR" else check_writable
             check(path, flag.option)
+    store = path_of(config, "store")
+    if store is not None:
+        check_folder(store, "--repro-store")
+    elif config.option.repro_resume:
+        raise OptionError(
+            "--repro-resume goes on with what a store holds; name it with --repro-store"
+        )
+    _check_shard(config, command_line, known)
     for first, second in itertools.combinations(PATHS, 2):
         one_is_meant = first in READ or (first in _RESULTS and second in _REPLACED)
         if not one_is_meant and _same(path_of(config, first), path_of(config, second)):
@@ -95,6 +104,22 @@ def _check_contradictions(command_line: Mapping[str, Any], known: Mapping[str, s
             raise OptionError(
                 f"{spelled(COMMAND_LINE, key, value)}: a change is one since a stored result; name that with "
                 "--repro-compare"
+            )
+
+
+def _check_shard(config: Any, command_line: Mapping[str, Any], known: Mapping[str, str]) -> None:
+    shard = config.option.repro_shard
+    if shard is None:
+        return
+    told = spelled(COMMAND_LINE, "shard", shard)
+    if "store" not in known:
+        raise OptionError(f"{told} leaves its runs in a store; name it with --repro-store")
+    asked = {**command_line, **known, "plan": config.option.repro_plan}
+    for key in _WHOLE_ONLY:
+        if asked.get(key):
+            raise OptionError(
+                f"{told} and {spelled(COMMAND_LINE, key, asked[key])}: a part of an audit is not judged, so it "
+                "can't be held against anything; leave one of the two out"
             )
 
 

@@ -198,6 +198,29 @@ FLAGS = (
         "with each other",
         of_session=True,
     ),
+    Flag(
+        "store",
+        "DIR",
+        "keep each finished run in a database in a folder, and take from it those that were trained before from "
+        "the same code, data, settings and versions",
+        of_session=True,
+    ),
+    Flag(
+        "resume",
+        None,
+        "with --repro-store: go on with an audit that was interrupted; where what it depends on has changed "
+        "since, fail and say what, rather than train all of it anew",
+        ini=False,
+        of_session=True,
+    ),
+    Flag(
+        "shard",
+        "K/N",
+        "with --repro-store: train the Kth of N parts of every audit, judge nothing, and leave the verdict to "
+        "python -m pytest_reprotest merge",
+        ini=False,
+        of_session=True,
+    ),
     Flag("bank_runs", "K", "with --repro-bank: new trainings per regularizer (default 1)"),
     Flag(
         "plan",

@@ -141,6 +141,15 @@ class Placement:
         """
         return replace(self, chunk=min(self.chunk, max(-(-n_runs // n_workers), 1)))
 
+    def pieces(self, plan: Plan, n_workers: int) -> list[tuple[Run, ...]]:
+        """The runs that have to be trained together to come out the same.
+
+        On a CPU each by itself: its bits hang on no other run. Elsewhere a stack.
+        """
+        if self.engine == "stacked" and self.device != "cpu":
+            return plan.chunks(self.chunk, n_workers)
+        return [(run,) for run in plan.runs]
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -169,6 +178,8 @@ class Trainer(ABC):
 
     nudges: ClassVar[bool] = False
     """Whether runs whose seeds vary ``ONE_ULP`` have one initial weight moved by one ulp."""
+    reads_unseen: bool = True
+    """Whether the training may read files that ``content`` does not hold."""
 
     @property
     @abstractmethod
@@ -220,6 +231,13 @@ class Trainer(ABC):
         """The user's functions, to be sent to other processes by value."""
         return ()
 
+    def content(self, regularizer: Regularizer) -> Mapping[str, Any]:
+        """What decides a run beside ``describe``, its seeds and the regularizer: name → function or object.
+
+        A store holds it against that of an earlier run, by content. Called after ``prepare``.
+        """
+        return {"trainer": vars(self)}
+
 
 class Executor(ABC):
     """Decides where chunks of runs are trained."""
@@ -239,6 +257,10 @@ class Executor(ABC):
         placement: Placement,
     ) -> Iterator[RunOutcome]:
         """Train every run of the plan, in any order."""
+
+    def told(self) -> tuple[str, ...]:
+        """Sentences for the report of what was trained, once that is finished."""
+        return ()
 
     def close(self) -> None:
         """End what outlives an audit."""

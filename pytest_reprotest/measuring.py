@@ -6,13 +6,14 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_reprotest import metrics
 from pytest_reprotest.errors import DataError
-from pytest_reprotest.interfaces import RunOutcome, Trainer
+from pytest_reprotest.interfaces import RunOutcome
 from pytest_reprotest.options import Options
 from pytest_reprotest.proof import prove
 from pytest_reprotest.regularizer_result import NO_SUMMARY, RegularizerResult
@@ -23,11 +24,23 @@ from pytest_reprotest.verdict import broken, judge
 _SCORES = 2**27  # numbers of all runs: half a gigabyte
 
 
+class TestSet(Protocol):
+    """What is predicted, and the true values: a Trainer, or a part of an audit that was stored."""
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+
+    @property
+    def y_true(self) -> Array:
+        """True values, (n_samples,) or (n_samples, n_labels)."""
+
+
 def judged(
-    label: str, outcomes: Sequence[RunOutcome], trainer: Trainer, options: Options, n_runs: int
+    label: str, outcomes: Sequence[RunOutcome], test: TestSet, options: Options, n_runs: int
 ) -> RegularizerResult:
     """The result of runs that were trained; broken where any failed or is missing."""
-    task, y_true = trainer.task, trainer.y_true
+    task, y_true = test.task, test.y_true
     outcomes = [_checked(o, task, y_true) for o in sorted(outcomes, key=lambda o: o.run.index)]
     failures = tuple(f"{o.run} failed: {o.failure}" for o in outcomes if o.failure is not None)
     seconds = sum(outcome.seconds for outcome in outcomes)

@@ -66,12 +66,12 @@ class Outputs:
             told = f"{STEP_SUMMARY}={path}"
             self.notes.append(f"{told} could not be written: {error.strerror or error}")
 
-    def leave_unwritten(self) -> None:
-        """Say of each file on the command line that a plan writes none."""
+    def leave_unwritten(self, reason: str) -> None:
+        """Say of each file on the command line that it is not written, and why."""
         for key, _, path in self._asked():
             if getattr(self._config.option, f"repro_{key}") is not None:
                 told = spelled(COMMAND_LINE, key, path)
-                self.notes.append(f"{told} is not written: --repro-plan trains nothing")
+                self.notes.append(f"{told} is not written: {reason}")
 
     def _asked(self) -> Iterator[tuple[str, str, Path]]:
         for flag in WRITTEN:

@@ -36,11 +36,14 @@ class Plan:
     ----------
     together : bool
         All runs of a regularizer are trained in one process, one after another, also ``apart``.
+    parts : tuple of tuples of Run
+        The chunks, where they are settled already; empty: as ``chunks`` finds them.
     """
 
     regularizers: tuple[str, ...]
     runs: tuple[Run, ...]
     together: bool = False
+    parts: tuple[tuple[Run, ...], ...] = ()
 
     def apart(self) -> list[tuple[Run, ...]]:
         """The runs of each regularizer as a proof of determinism trains them, a part in each process.
@@ -80,6 +83,8 @@ class Plan:
         >>> [len(chunk) for chunk in make_plan(Options(runs=5), ["none"]).chunks(2)]
         [3, 2]
         """
+        if self.parts:
+            return list(self.parts)
         found: list[tuple[Run, ...]] = []
         for label in self.regularizers:
             runs = self.of(label)

@@ -24,14 +24,16 @@ from pytest_reprotest.settings import (
     paths,
     planning_of,
     registry_of,
+    shard_of,
 )
 
 if TYPE_CHECKING:
     from pytest_reprotest.forecast import Forecast
     from pytest_reprotest.result import AuditResult
     from pytest_reprotest.retraining import Executors
+    from pytest_reprotest.shards.shard import PartTrained
 
-_AUDITS = pytest.StashKey[list["AuditResult | Forecast"]]()
+_AUDITS = pytest.StashKey[list["AuditResult | Forecast | PartTrained"]]()
 _PLACE = pytest.StashKey[int]()
 
 
@@ -92,10 +94,10 @@ def pytest_configure(config: pytest.Config) -> None:
         try:
             resolve(command_line, None, ini)
             audits.planning = planning_of(config)
+            audits.shard = shard_of(config)
             if not hasattr(config, "workerinput"):  # the controller has done it
                 check_files(config)
-                if audits.shelf is not None:
-                    audits.shelf.check()
+                audits.check()
             if command_line.get("device") not in (None, "auto", "cpu"):
                 from pytest_reprotest.training.device import resolve_devices
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Never
 
     from pytest_reprotest.session import SessionAudits
+    from pytest_reprotest.shards.shard import PartTrained, Shard
 
 TAKEN = (
     "beside retrain, the argument regularizer is set by pytest-reprotest, from the marker or "
@@ -53,7 +54,7 @@ class Undecided(ReprotestError):  # noqa: N818 - an outcome, not a fault
 
 
 class Planned(ReprotestError):  # noqa: N818 - an outcome, not a fault
-    """An audit that was planned and not trained."""
+    """An audit that is not judged here: it was planned, or a part of it was trained."""
 
 
 class DoesNotFit(ReprotestError):  # noqa: N818 - an outcome, not a fault
@@ -76,7 +77,7 @@ class Retraining:
 
     def __init__(self, item: Any, regularizer: Any, executors: Executors) -> None:
         self.item = item
-        self.results: list[AuditResult | Forecast] = []
+        self.results: list[AuditResult | Forecast | PartTrained] = []
         self._executors = executors
         self._registry = registry_of(item.ihook)
         self._options = options_of(item.config, item)
@@ -106,22 +107,21 @@ class Retraining:
             settings = self._of_call(settings)
         if self._session.planning is not None:
             self._plan(model_factory, settings, self._session.planning)
+        if self._session.shard is not None:
+            self._train_part(model_factory, settings, self._session.shard)
         with self._errors_told():
             result = run_audit(
                 as_trainer(model_factory, settings),
                 self._options,
                 self._registry,
                 name=self._name(),
-                executor=self._executor(),
+                executor=self._storing(self._executor()),
                 progress=progress_of(config, self.item.name),
                 tell=self._teller(),
                 beside=self._beside,
                 reference=self._reference(),
             )
-        if self._regularizer is not None:
-            asked = {} if self._baseline is None else {ASKED_BASELINE: self._baseline}
-            own = {TEST: group(self._name(), self._regularizer), **asked}
-            result = replace(result, settings={**result.settings, **own})
+        result = replace(result, settings={**result.settings, **self._own_settings()})
         self.results.append(result)
         if not result.passed:
             raise Breach(explain(result, rerun_command(config, nodeid, self._options)))
@@ -162,6 +162,35 @@ class Retraining:
             forecast = replace(forecast, test=group(forecast.name, self._regularizer))
         self.results.append(forecast)
         raise Planned("planned")
+
+    def _train_part(self, model_factory: Any, settings: Mapping[str, Any], shard: Shard) -> Never:
+        """Train the runs of one part into the store, and end the test there."""
+        from pytest_reprotest.shards.training import train_part
+
+        database = self._session.database
+        assert database is not None  # an option that contradicts this is refused
+        with self._errors_told():
+            part = train_part(
+                as_trainer(model_factory, settings),
+                self._options,
+                self._registry,
+                shard,
+                self._executor(),
+                database,
+                name=self._name(),
+                progress=progress_of(self.item.config, self.item.name),
+                beside=self._beside,
+                own_settings=self._own_settings(),
+            )
+        self.results.append(part)
+        raise Planned(f"part {shard} is trained; it is judged where the parts are merged")
+
+    def _own_settings(self) -> dict[str, str]:
+        """What a result says of its item, where a test's regularizers are spread over items."""
+        if self._regularizer is None:
+            return {}
+        asked = {} if self._baseline is None else {ASKED_BASELINE: self._baseline}
+        return {TEST: group(self._name(), self._regularizer), **asked}
 
     @contextmanager
     def _errors_told(self) -> Iterator[None]:
@@ -208,6 +237,16 @@ class Retraining:
         if place not in self._executors:
             self._executors[place] = open_executor(options)
         return self._executors[place]
+
+    def _storing(self, executor: Executor) -> Executor:
+        """The executor, around it the session's store."""
+        database = self._session.database
+        if database is None:
+            return executor
+        from pytest_reprotest.store.executor import StoringExecutor
+
+        resume = bool(self.item.config.option.repro_resume)
+        return StoringExecutor(executor, database, self._name(), resume)
 
 
 def beside(item: Any, regularizer: str) -> tuple[str, ...]:

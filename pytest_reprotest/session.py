@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_reprotest.report.finished import Finished
     from pytest_reprotest.report.terminal import Line
     from pytest_reprotest.result import AuditResult
+    from pytest_reprotest.shards.shard import Shard
+    from pytest_reprotest.store.database import Database
 
 hookimpl = pluggy.HookimplMarker("pytest")
 
@@ -35,6 +37,7 @@ class SessionAudits:
         self.notes: list[str] = []
         self.complete = True
         self.planning: Planning | None = None
+        self.shard: Shard | None = None
         self.told: set[tuple[str, str]] = set()
         """Name of an audit and a note of it that the terminal had before it trained."""
 
@@ -49,6 +52,39 @@ class SessionAudits:
         from pytest_reprotest.files import open_shelf
 
         return open_shelf(self.config)
+
+    @functools.cached_property
+    def database(self) -> Database | None:
+        """The store of ``--repro-store``, opened once it is asked for.
+
+        Raises
+        ------
+        StoreError
+        """
+        folder = path_of(self.config, "store")
+        if folder is None:
+            return None
+        from pytest_reprotest.store.database import Database
+
+        opened = Database(folder)
+        if opened.set_aside is not None:
+            self.notes.append(
+                f"The store was damaged; it is now {opened.set_aside}, and a new one was begun."
+            )
+        return opened
+
+    def check(self) -> None:
+        """Read what audits are held against or taken from, before anything trains.
+
+        Raises
+        ------
+        ReprotestError
+        """
+        if self.shelf is not None:
+            self.shelf.check()
+        folder = path_of(self.config, "store")
+        if folder is not None and folder.is_dir():
+            self.database  # noqa: B018 - opens it
 
     def pytest_report_collectionfinish(self, items: Sequence[Any]) -> str | None:
         """One copy-pasteable line where an audited test is collected; none at -q."""
@@ -79,11 +115,13 @@ class SessionAudits:
         from pytest_reprotest.outputs import Outputs
 
         outputs = Outputs(self.config, int(exitstatus))
-        if self.planning is None:
+        if self.planning is not None:
+            outputs.leave_unwritten("--repro-plan trains nothing")
+        elif self.shard is not None:
+            outputs.leave_unwritten(f"--repro-shard={self.shard} judges nothing")
+        else:
             outputs.write(self.finished)
             outputs.append_step_summary(self.finished)
-        else:
-            outputs.leave_unwritten()
         self.notes.extend(outputs.notes)
         session.exitstatus = outputs.exitstatus
 
@@ -95,9 +133,15 @@ class SessionAudits:
         """Print the table."""
         if not self.found and not self.notes:
             return
-        lines = self._summary() if self.planning is None else self._plan(self.planning)
+        title = "reproducibility"
+        if self.planning is not None:
+            lines, title = self._plan(self.planning), f"{title} plan"
+        elif self.shard is not None:
+            lines, title = self._parts(), f"{title}, part {self.shard}"
+        else:
+            lines = self._summary()
         if lines:
-            terminalreporter.section("reproducibility" + " plan" * (self.planning is not None))
+            terminalreporter.section(title)
         for line in lines:
             markup = {line.style: True} if line.style else {}
             terminalreporter.write_line(line.text, **markup)
@@ -131,6 +175,14 @@ class SessionAudits:
         width = self.config.get_terminal_writer().fullwidth
         verbosity = self.config.get_verbosity()
         return render_plan(forecasts, width, verbosity, self.notes, planning.half_width)
+
+    def _parts(self) -> list[Line]:
+        from pytest_reprotest.report.sharded import render_parts
+        from pytest_reprotest.shards.shard import PartTrained
+
+        parts = [PartTrained.from_dict(stored) for stored, _ in self._stored()]
+        width = self.config.get_terminal_writer().fullwidth
+        return render_parts(parts, width, str(path_of(self.config, "store")), self.notes)
 
     def _summary(self) -> list[Line]:
         from pytest_reprotest.report.terminal import render

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from pytest_reprotest.options import Options
     from pytest_reprotest.registry import Registry
     from pytest_reprotest.results_file import ResultsFile
+    from pytest_reprotest.shards.shard import Shard
 
 MARKER = "reproducibility"
 SESSION = "reprotest-session"
 """The name under which the session's audits are registered."""
 READ = ("bank", "compare", "pilot")
 """Flags that name a file that the session reads."""
-PATHS = (*(flag.key for flag in WRITTEN), *READ)
-"""Flags that name a file that the session writes, or reads."""
+PATHS = (*(flag.key for flag in WRITTEN), *READ, "store")
+"""Flags that name a file or folder that the session writes, or reads."""
 
 
 def given(config: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -166,6 +167,26 @@ def planning_of(config: Any) -> Planning | None:
 
     path = path_of(config, "pilot")
     return Planning(_half_width(config), None if path is None else read_results(path))
+
+
+def shard_of(config: Any) -> Shard | None:
+    """The part that ``--repro-shard`` asks for; None without it.
+
+    Raises
+    ------
+    OptionError
+    """
+    value = config.option.repro_shard
+    if value is None:
+        return None
+    from pytest_reprotest.errors import OptionError
+    from pytest_reprotest.origins import COMMAND_LINE, spelled
+    from pytest_reprotest.shards.shard import read_shard
+
+    try:
+        return read_shard(value)
+    except OptionError as error:
+        raise OptionError(f"{spelled(COMMAND_LINE, 'shard', value)}: {error}") from None
 
 
 def _half_width(config: Any) -> float:

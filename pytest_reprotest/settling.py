@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from pytest_reprotest.bank import FIRST_RUN
 from pytest_reprotest.errors import RegularizerRefused
-from pytest_reprotest.interfaces import Placement, Trainer
+from pytest_reprotest.interfaces import Executor, Placement, Trainer
 from pytest_reprotest.options import Options
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.selection import Selection, select
@@ -65,3 +67,42 @@ def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
         placement = replace(placement, engine="sequential", chunk=1, deterministic=True)
     starts = prepared.initial_weights
     return Settled(chosen, labels, refusals, placement, prepared.notes, starts)
+
+
+def settings_of(
+    settled: Settled, options: Options, trainer: Trainer, executor: Executor, first_run: int = 0
+) -> dict[str, Any]:
+    """What determines the result, as JSON primitives."""
+    from pytest_reprotest.training.surroundings import surroundings
+
+    placement, described = settled.placement, trainer.describe()
+    return {
+        "runs": options.runs,
+        "seed": options.seed,
+        "vary": list(options.vary),
+        "device": placement.device,
+        "engine": placement.engine,
+        "chunk": placement.chunk,
+        "workers": executor.n_workers,
+        "decision": options.decision,
+        **({"confidence": options.confidence} if options.decision == "confidence" else {}),
+        **({"looks": list(options.looks)} if options.adaptive else {}),
+        **(_as_proof() if options.deterministic else {}),
+        **({FIRST_RUN: first_run} if first_run else {}),
+        "training": described,
+        "origins": dict(options.origins),
+        **surroundings(
+            placement.device,
+            described.get("threads"),
+            executor.environment,
+            placement.deterministic,
+        ),
+        **({"initial_weights": dict(settled.initial_weights)} if settled.initial_weights else {}),
+    }
+
+
+def _as_proof() -> dict[str, Any]:
+    """The settings of a proof of determinism: under which switches it holds."""
+    from pytest_reprotest.training.switches import switches
+
+    return {"deterministic": True, "switches": switches()}

@@ -20,8 +20,15 @@ COMMANDS = {
     "compare": Command(
         "hold one file of results against another, offline", "pytest_reprotest.commands.compare"
     ),
+    "merge": Command(
+        "join the parts of audits that --repro-shard trained, and give the verdict",
+        "pytest_reprotest.commands.merge",
+    ),
     "report": Command(
         "show the results of files, and write them as a page", "pytest_reprotest.commands.report"
+    ),
+    "store": Command(
+        "look at a store of finished runs, check it, thin it out", "pytest_reprotest.commands.store"
     ),
 }
 PROGRAM = "python -m pytest_reprotest"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,6 +74,35 @@ def weights_digest(model: nn.Module) -> str:
         f"{name} {tensor_digest(parameter)} ".encode()
         for name, parameter in model.named_parameters()
     )
+
+
+def path_content(value: Any) -> Any:
+    """A path as the names and digests of the files there; anything else as it is.
+
+    Raises
+    ------
+    TrainingError
+        Where there is nothing, or it can't be read.
+    """
+    if not isinstance(value, os.PathLike):
+        return value
+    path = Path(value)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    try:
+        return [
+            (each.relative_to(path).as_posix(), _file_digest(each))
+            for each in files
+            if not each.is_dir()
+        ]
+    except OSError as error:
+        raise TrainingError(
+            f"depends_on names {str(path)!r}, which can't be read: {error.strerror or error}"
+        ) from None
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return digest(iter(lambda: file.read(1 << 20), b""))
 
 
 def check_digestible(value: Any) -> None:

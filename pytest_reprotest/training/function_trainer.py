@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, overload
 
@@ -16,7 +17,7 @@ from pytest_reprotest.interfaces import Placement, Regularizer, RunOutcome, Trai
 from pytest_reprotest.plan import Run
 from pytest_reprotest.seeds import SOURCES, RunSeeds, check_sources
 from pytest_reprotest.tasks import MAX_SCORES, Array, Classification, Task, make_task
-from pytest_reprotest.training.content import check_digestible, digest_of
+from pytest_reprotest.training.content import check_digestible, digest_of, path_content
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.state import preserved_state, seed_globals, torch_generator
 from pytest_reprotest.training.tracing import current
@@ -156,6 +157,10 @@ class FunctionTrainer(Trainer):
         Of a regression: ``"r2"`` (default) or ``"mae"``.
     threads : int
         CPU threads for torch.
+    depends_on : sequence, optional
+        What the function reads beside its closure and globals: paths, whose files are hashed, arrays or other
+        values. A store (``--repro-store``) takes a function that names ``open``, ``read_csv`` and the like
+        only where this is given; an empty list says that the result hangs on no file.
 
     >>> def train_fn(run):
     ...     noise = run.generator("noise", kind="numpy")
@@ -175,6 +180,7 @@ class FunctionTrainer(Trainer):
         tolerance: float | None = None,
         score: str | None = None,
         threads: int = 1,
+        depends_on: Sequence[Any] | None = None,
     ) -> None:
         __tracebackhide__ = True  # pytest shows the user's line only
         if not callable(train_fn):
@@ -196,8 +202,13 @@ class FunctionTrainer(Trainer):
                 f"labels outside the classes: y_true holds {labels.max()}; expected classes from 0 to "
                 f"{n_classes - 1}, since n_classes={n_classes}"
             )
+        if isinstance(depends_on, (str, os.PathLike)):
+            raise TrainingError(f"depends_on={depends_on!r}; expected a list of paths and values")
         self.train_fn = train_fn
         self.threads = threads
+        self.n_classes = n_classes
+        self.depends_on = tuple(depends_on or ())
+        self.reads_unseen = depends_on is None
         self._task = kind
         self._y_true = labels
 
@@ -220,6 +231,15 @@ class FunctionTrainer(Trainer):
         """The training function, and the class of a task of the user's own."""
         ours = type(self._task).__module__.startswith("pytest_reprotest.")
         return (self.train_fn,) if ours else (self.train_fn, type(self._task))
+
+    def content(self, regularizer: Regularizer) -> Mapping[str, Any]:
+        """The function, the true values, and what the function was said to depend on."""
+        return {
+            "train_fn": self.train_fn,
+            "y_true": self._y_true,
+            "task": (self._task, self.n_classes),
+            "depends_on": [path_content(each) for each in self.depends_on],
+        }
 
     def train(
         self, runs: Sequence[Run], regularizer: Regularizer, placement: Placement

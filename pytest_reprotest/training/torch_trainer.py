@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +61,7 @@ class TorchTrainer(Trainer):
     """
 
     nudges = True
+    reads_unseen = False  # a factory's files are in the initial weights
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class TorchTrainer(Trainer):
         self._n_classes = classes_in(self._train, fixed) if classes else None
         self._placed: tuple[str, Source, Source] | None = None
         self._fixed_starts: dict[str, str] = {}
+        self._starts: dict[str, str] = {}
 
     @property
     def task(self) -> Task:
@@ -118,6 +120,17 @@ class TorchTrainer(Trainer):
         read = (type(self._train.dataset),) if isinstance(self._train, DatasetSource) else ()
         return (*(each for each in given if callable(each)), *read)
 
+    def content(self, regularizer: Regularizer) -> Mapping[str, Any]:
+        """Code, the weights it starts from, which may come from a file, and data that has no hash."""
+        sources = (self._train, self._test)
+        return {
+            "model_factory": self.model_factory,
+            "recipe": vars(self.recipe),
+            "task": self._task,
+            "initial_weights": self._starts.get(regularizer.label),
+            "data": [vars(each) for each in sources if content_hash(each) is None],
+        }
+
     def prepare(
         self, regularizers: Sequence[Regularizer], asked: Placement, n_runs: int
     ) -> Prepared:
@@ -140,6 +153,7 @@ class TorchTrainer(Trainer):
                         f"  inputs are {kind_of(self._train, self._test)}"
                     ) from error
             starts = {each.label: weights_digest(models[0]) for each, _, models in trials}
+            self._starts.update(starts)
             chosen = choose(trials, train, asked, n_runs)
             notes = (*chosen.notes, *dict.fromkeys(filter(None, self._fixed_starts.values())))
             return replace(chosen, refusals=refusals, notes=notes, initial_weights=starts)
