@@ -20,6 +20,9 @@ COMMANDS = {
     "compare": Command(
         "hold one file of results against another, offline", "pytest_reprotest.commands.compare"
     ),
+    "dashboard": Command(
+        "show a folder of results over time, in a browser", "pytest_reprotest.commands.dashboard"
+    ),
     "report": Command(
         "show the results of files, and write them as a page", "pytest_reprotest.commands.report"
     ),
