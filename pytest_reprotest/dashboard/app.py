@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from dash import Dash
 from flask import Flask, Response, abort, request
@@ -84,11 +85,11 @@ def _guard(server: Flask, hashes: Iterable[str], host: str | None) -> None:
         "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; form-action 'none'; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
-    names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if host and ":" in host else host}
+    names = {"localhost", "127.0.0.1", "::1", (host or "").lower()}
 
     @server.before_request
     def known() -> None:
-        if host is not None and request.host.rpartition(":")[0] not in names:
+        if host is not None and _name(request.host) not in names:
             abort(403, "This is a dashboard for this machine; ask for it as localhost.")
 
     @server.after_request
@@ -99,6 +100,14 @@ def _guard(server: Flask, hashes: Iterable[str], host: str | None) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
+
+
+def _name(host: str) -> str | None:
+    """The name in what a browser asked for, without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 def _pages(server: Flask, index: Index, opened: Opened) -> None:

@@ -174,9 +174,9 @@ def _of_one_result(app: Dash, index: Index, opened: Opened) -> None:
         others.sort(key=lambda each: each.series.test != entry.series.test)
         second = snapshot.by_key.get(pair.beside)
         return (
-            _offered(same, entry),
+            _offered(same, entry, entry),
             entry.key,
-            _offered([each for each in (*same, *others) if each.key != entry.key], second),
+            _offered([each for each in (*same, *others) if each != entry], second, entry),
             None if second is None else second.key,
             False,
         )
@@ -233,15 +233,17 @@ def _series(snapshot: Snapshot, entry: Entry) -> list[Entry]:
     return [each for each in snapshot.entries if each.series == entry.series]
 
 
-def _offered(entries: list[Entry], wanted: Entry | None) -> list[dict[str, Any]]:
+def _offered(entries: list[Entry], wanted: Entry | None, open_: Entry) -> list[dict[str, Any]]:
     kept = entries[:MOST_OPTIONS]
     if wanted is not None and wanted not in kept and wanted in entries:
         kept.append(wanted)
-    return options([(_named(entry), entry.key) for entry in kept])
+    return options([(_named(entry, open_), entry.key) for entry in kept])
 
 
-def _named(entry: Entry) -> str:
-    parts = (when(entry.written), entry.series.regularizer, entry.verdict, entry.file, entry.series.test)  # fmt: skip
+def _named(entry: Entry, open_: Entry) -> str:
+    """An entry in a control: of test and regularizer what is not that of the result that is open."""
+    other = [name for name in entry.series[::-1] if name not in open_.series]
+    parts = (when(entry.written), *other, entry.verdict, entry.file)
     return ", ".join(map(text, parts))
 
 

@@ -114,11 +114,13 @@ def table(
 def graph(figure: dict[str, Any], title: str, scheme: dict[str, Any], **given: Any) -> Component:
     """A figure in the colours of the page."""
     shown = coloured(figure, **scheme)
-    height = shown["layout"].get("height", 320)
+    height, width = shown["layout"].get("height", 320), shown["layout"].pop("width", None)
+    most = {} if width is None else {"maxWidth": f"{width}px"}
     return html.Div(
         dcc.Graph(figure=shown, config=GRAPH, style={"height": f"{height}px"}, **given),
         role="img",
         className="plot",
+        style=most,
         **aria(label=text(title)),
     )
 

@@ -18,7 +18,7 @@ from pytest_reprotest.report.plots.lettering import clean
 from pytest_reprotest.report.plots.palette import MOST, Sign, signs
 from pytest_reprotest.statistics import Estimate
 
-MOST_SERIES, MOST_POINTS = 24, 6000
+MOST_SERIES, MOST_POINTS = 24, 4000
 """What a figure draws at the most: more can't be told apart, or takes a browser seconds."""
 
 GLYPHS = {
@@ -179,8 +179,8 @@ def _traces(
         "mode": "lines+markers",
         "line": {"color": sign.colour, "width": 1, "dash": "dot"},
         "marker": {"color": sign.colour, "symbol": sign.plotly, "size": 9},
-        "hoverinfo": "text",
-        "hovertext": [_told(entry, estimate, axis) for entry, estimate in found],
+        "hovertemplate": f"{'<br>'.join(map(plain, found[0][0].series))}<br>%{{text}}<extra></extra>",
+        "text": [_told(entry, estimate, axis) for entry, estimate in found],
     }
     return intervals, points
 
@@ -191,8 +191,6 @@ def _known(value: float) -> float | None:
 
 def _told(entry: Entry, estimate: Estimate, axis: Axis) -> str:
     lines = [
-        entry.series.test,
-        entry.series.regularizer,
         f"{axis.label}: {axis.told(estimate)}",
         f"{entry.n_runs} runs, {entry.verdict}",
         f"{when(entry.written)}, {entry.file}",
@@ -236,7 +234,7 @@ def _axis() -> dict[str, Any]:
 
 
 def reported(figure: Figure) -> dict[str, Any]:
-    """A figure of the reports, as wide as there is room.
+    """A figure of the reports, without its title; it may be less wide than it asks for.
 
     Raises
     ------
@@ -245,7 +243,6 @@ def reported(figure: Figure) -> dict[str, Any]:
     """
     made: dict[str, Any] = json.loads(str(to_plotly(figure).to_json()))
     layout = made["layout"]
-    layout.pop("width", None)
     layout.pop("title", None)
     layout["margin"]["t"] = 16
     if layout.get("showlegend"):

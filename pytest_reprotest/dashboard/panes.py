@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from dash import dcc, html
@@ -78,7 +77,7 @@ def _link(name: str, to: str) -> Component:
 
 def whole(shown: Shown, alone: AuditResult, scheme: dict[str, Any]) -> list[Component | str]:
     """The table of a result's test, and the sections of one regularizer."""
-    found: list[Component | str] = [*elements(summary(shown))]
+    found: list[Component | str] = [html.H3("The test"), *elements(summary(shown))]
     for make in SECTIONS:
         try:
             made = make(alone)
@@ -119,8 +118,11 @@ def _figures(old: Entry, new: Entry) -> Component:
     rows: list[list[Any]] = [
         ["written", *(when(each.written) for each in both)],
         ["file", *(named(each.file) for each in both)],
-        ["test", *(named(each.series.test) for each in both)],
-        ["regularizer", *(named(each.series.regularizer) for each in both)],
+        *(
+            [name, *(named(getattr(each.series, name)) for each in both)]
+            for name in ("test", "regularizer")
+            if getattr(old.series, name) != getattr(new.series, name)
+        ),
         ["verdict", *(verdict(each) for each in both)],
         ["runs", *(str(each.n_runs) for each in both)],
         ["score", *(each.score for each in both)],
@@ -155,6 +157,7 @@ def _changes(sides: Sides) -> Iterator[Component]:
         )
     if rows:
         headings = ["measure", "old", "new", "change", "tolerated", "status"]
+        yield html.H4("What became of each measure")
         yield table("Changes", headings, rows)
 
 
@@ -165,13 +168,10 @@ def _boxes(old: Entry, new: Entry, sides: Sides, scheme: dict[str, Any]) -> Iter
         if len(found.predictions) < 2:
             return
         matrix = found.pairwise
-        groups[f"{name}: {when(entry.written)}"] = [
-            matrix[i, j] for i in range(len(matrix)) for j in range(i)
-        ]
-    if len(groups) == 2:
-        boxes = Boxes("", replace(PD), groups, "result")
-        yield html.H4("Prediction difference of each pair of runs")
-        yield graph(reported(boxes), "Prediction difference of pairs in both results", scheme)
+        groups[name] = [matrix[i, j] for i in range(len(matrix)) for j in range(i)]
+    boxes = Boxes("", PD, groups, "result")
+    yield html.H4("Prediction difference of each pair of runs")
+    yield graph(reported(boxes), "Prediction difference of pairs in both results", scheme)
 
 
 def _unlike(sides: Sides) -> Iterator[Component]:
@@ -186,7 +186,9 @@ def _unlike(sides: Sides) -> Iterator[Component]:
         ]
         yield html.Ul(parts)
     if not rows and not sides.fingerprint:
-        yield html.P("No setting that both know, and nothing of the machine and its software.")
+        yield html.P(
+            "Settings, software and machine are the same, as far as both results know them."
+        )
 
 
 def _value(value: Any) -> Component:
