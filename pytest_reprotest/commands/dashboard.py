@@ -56,6 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ReprotestError as error:
         say(str(error), sys.stderr)
         return UNUSABLE
+    except KeyboardInterrupt:  # before it served
+        pass
+    _told("Stopped.")
     return FINE
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _ASSETS = _HERE / "assets"
 _STYLES = (_HERE.parent / "report" / "html" / "page.css", _ASSETS / "dashboard.css")
+_PAGE = "page of a test"
 _FRAME = """<!DOCTYPE html>
 <html lang="en">
 <head>{%metas%}<title>{%title%}</title><link rel="icon" href="data:,">{%css%}<style>STYLES</style></head>
@@ -95,7 +96,7 @@ def _guard(server: Flask, hashes: Iterable[str], host: str | None) -> None:
     @server.after_request
     def told(response: Response) -> Response:
         # the page of a result has a policy of its own, and needs no more than that
-        if not request.path.startswith("/page/"):
+        if request.endpoint != _PAGE:
             response.headers["Content-Security-Policy"] = policy
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
@@ -111,7 +112,7 @@ def _name(host: str) -> str | None:
 
 
 def _pages(server: Flask, index: Index, opened: Opened) -> None:
-    @server.get("/page/<key>")
+    @server.get("/page/<key>", endpoint=_PAGE)
     def whole(key: str) -> Response:
         entry = index.snapshot.by_key.get(key)
         if entry is None:

@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 
 from pytest_reprotest.dashboard import overview, panes
 from pytest_reprotest.dashboard.address import filter_in, pair_in
-from pytest_reprotest.dashboard.chosen import by_series, chosen, regularizers_of, tests_of
+from pytest_reprotest.dashboard.chosen import by_series, chosen, regularizers_of, titles_of
 from pytest_reprotest.dashboard.elements import text
 from pytest_reprotest.dashboard.entries import Entry
 from pytest_reprotest.dashboard.figures import (
@@ -116,7 +116,7 @@ def _of_the_overview(app: Dash, index: Index) -> None:
     def controls(asked: Any, _: Any) -> Any:
         wanted, entries = filter_in(asked), index.snapshot.entries
         # what is asked for is offered, though it may not be read yet: a control drops what it does not know
-        tests = dict.fromkeys([*tests_of(entries), *wanted.tests])
+        tests = dict.fromkeys([*titles_of(entries), *wanted.tests])
         labels = dict.fromkeys([*regularizers_of(entries), *wanted.regularizers])
         return (
             options([(text(name), name) for name in tests]),

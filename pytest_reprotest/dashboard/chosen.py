@@ -63,7 +63,7 @@ def by_series(entries: Sequence[Entry]) -> dict[Series, list[Entry]]:
     return dict(sorted(found.items(), key=lambda item: (-item[1][-1].written, item[0])))
 
 
-def tests_of(entries: Iterable[Entry]) -> list[str]:
+def titles_of(entries: Iterable[Entry]) -> list[str]:
     """The names of tests, sorted."""
     return sorted({entry.series.test for entry in entries})
 

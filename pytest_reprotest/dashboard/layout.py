@@ -82,7 +82,7 @@ def _overview() -> list[Component]:
                         html.P(
                             [
                                 "Each point is the result of one file at the time the file was written, "
-                                "with its 95% interval over runs. A ring marks a point that is no pass. "
+                                "with its 95% interval over runs. A ring marks a verdict that is no pass. "
                                 "Click a point to open its result. Drag over a part to see it larger, and "
                                 "click twice to see all again."
                             ],
@@ -100,7 +100,7 @@ def _overview() -> list[Component]:
                                 _figure(
                                     "difference",
                                     "Prediction difference",
-                                    "fraction of test samples on which two runs differ; lower is better",
+                                    "test samples on which two runs differ; lower is better",
                                 ),
                             ],
                             className="beside",

@@ -81,12 +81,7 @@ def serve(folder: Path, host: str, port: int, browse: bool, tell: Callable[[str]
             tell("Whoever reaches this address can read them: there is no password.")
         if browse and not webbrowser.open(address):
             tell("No browser could be opened: open that address yourself.")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            tell("Stopped.")
-        finally:
-            server.server_close()
+        server.serve_forever()  # Ctrl-C makes it return
 
 
 def is_local(address: str) -> bool:
