@@ -225,11 +225,17 @@ def test_the_page_of_a_test_is_that_of_a_report(asked):
     assert answer.text.count("<article") == 1
     assert asked.client.get("/page/0000").status_code == 404
     elsewhere = asked.client.get("/page/..%2F0.json")  # the dashboard, as at any path, and no file
-    assert elsewhere.text == asked.client.get("/").text
+    assert "<article" not in elsewhere.text
+    assert TEST not in elsewhere.text
     assert "Content-Security-Policy" in elsewhere.headers
-    asked.index.path(asked.index.snapshot.entries[0]).unlink()
-    gone = asked.client.get(f"/page/{asked.key()}")
-    assert (gone.status_code, gone.mimetype) == (404, "text/plain")
+    key, path = asked.key(), asked.index.path(asked.index.snapshot.entries[0])
+    path.write_text(path.read_text().replace('"zlib": "', '"zlib": "!'))
+    asked.look()
+    damaged = asked.client.get(f"/page/{key}")
+    assert (damaged.status_code, damaged.mimetype) == (404, "text/plain")
+    path.unlink()
+    asked.look()
+    assert asked.client.get(f"/page/{key}").text == "This result is not in the folder, or not any more."  # fmt: skip
 
 
 # --- names --------------------------------------------------------------------------------------

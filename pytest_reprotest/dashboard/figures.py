@@ -149,7 +149,12 @@ def _over_time(shown: Drawn, axis: Axis, read: Callable[[Entry], Estimate]) -> d
                 "x": [_moment(entry.written).isoformat() for entry, _ in ringed],
                 "y": [estimate.value for _, estimate in ringed],
                 "mode": "markers",
-                "marker": {"symbol": "circle-open", "size": 17, "color": INK, "line": {"width": 2}},
+                "marker": {
+                    "symbol": "circle-open",
+                    "size": 16,
+                    "color": INK,
+                    "line": {"width": 1.5},
+                },
                 "hoverinfo": "skip",
             }
         )

@@ -69,7 +69,12 @@ def _pick(name: str, title: str, everything: str, options: Sequence[str] = ()) -
 
 
 def _field(name: str, title: str, control: Component) -> Component:
-    return html.Div([html.Label(title, htmlFor=name, id=f"{name}-label"), control])
+    # the control is named by its value: what it is about is the name of the group
+    return html.Div(
+        [html.Label(title, htmlFor=name, id=f"{name}-label"), control],
+        role="group",
+        **aria(labelledby=f"{name}-label"),
+    )
 
 
 def _overview() -> list[Component]:
