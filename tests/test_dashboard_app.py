@@ -92,6 +92,19 @@ def test_nothing_is_sent_where_nothing_changed(asked):
     assert "8 results in 4 files" in told["status.children"]
 
 
+def test_while_files_are_read_only_their_number_is_told(asked, monkeypatch):
+    refresh = asked.index.refresh
+    monkeypatch.setattr(asked.index, "refresh", lambda _: refresh(0))
+    for number in range(3):
+        put(asked.index.folder, f"new{number}.json", day=9)
+    first = asked.look()
+    assert list(first) == ["status.children"]
+    assert first["status.children"].endswith("2 files are still to be read.")
+    assert asked.look()["status.children"].endswith("1 file is still to be read.")
+    assert "state.data" in asked.look()
+    assert asked.look() == {}
+
+
 def test_filters_change_figures_and_table(asked):
     everything = asked.call("effective.figure")
     some = asked.call("effective.figure", filters_data={**NOTHING, "regularizer": ["dropout"]})

@@ -82,6 +82,7 @@ def test_what_has_no_value_is_not_drawn(entries):
     figure = difference_over_time(drawn(unknown, unknown))
     assert figure["data"] == []
     assert figure["layout"]["annotations"][0]["text"] == "no values to draw"
+    assert not figure["layout"]["xaxis"]["visible"]
     two_runs = [replace(e, prediction_difference=Estimate(0.1)) for e in entries]
     intervals = difference_over_time(drawn(two_runs, two_runs))["data"][0]
     assert set(intervals["y"]) == {None}

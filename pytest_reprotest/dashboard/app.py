@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dash import Dash
@@ -18,9 +17,6 @@ from pytest_reprotest.dashboard.opened import Opened
 from pytest_reprotest.errors import ReprotestError
 from pytest_reprotest.report.html import page
 from pytest_reprotest.report.rows import Audited
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 _HERE = Path(__file__).parent
 _ASSETS = _HERE / "assets"
@@ -35,7 +31,7 @@ _FRAME = """<!DOCTYPE html>
 """
 
 
-def made(index: Index, host: str | None) -> WSGIApplication:
+def made(index: Index, host: str | None) -> Flask:
     """The application for a folder.
 
     Parameters
@@ -65,8 +61,8 @@ def made(index: Index, host: str | None) -> WSGIApplication:
     register(app, index, opened)
     _guard(app.server, app.csp_hashes(), host)
     _pages(app.server, index, opened)
-    wsgi: WSGIApplication = app.server
-    return wsgi
+    server: Flask = app.server
+    return server
 
 
 def _read(path: Path) -> str:

@@ -90,6 +90,8 @@ def _of_the_folder(app: Dash, index: Index) -> None:
         snapshot = index.refresh(SECONDS / 2)
         if state == snapshot.state:
             return (no_update,) * 6
+        if snapshot.waiting and state is not None:  # figures are drawn again once all is read
+            return (no_update, overview.status(snapshot, index.folder), *(no_update,) * 4)
         title, told = overview.refused(snapshot)
         return (
             snapshot.state,

@@ -18,7 +18,7 @@ from pytest_reprotest.report.plots.lettering import clean
 from pytest_reprotest.report.plots.palette import MOST, Sign, signs
 from pytest_reprotest.statistics import Estimate
 
-MOST_SERIES, MOST_POINTS = 24, 4000
+MOST_SERIES, MOST_POINTS = 24, 2000
 """What a figure draws at the most: more can't be told apart, or takes a browser seconds."""
 
 GLYPHS = {
@@ -230,6 +230,7 @@ def _layout(axis: Axis, empty: bool) -> dict[str, Any]:
     }
     if empty:
         nothing = {"text": "no values to draw", "showarrow": False, "xref": "paper"}
+        layout["xaxis"]["visible"] = layout["yaxis"]["visible"] = False
         layout["annotations"] = [{**nothing, "yref": "paper", "x": 0.5, "y": 0.5}]
     return layout
 
