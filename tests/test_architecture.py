@@ -75,10 +75,13 @@ ROOMS = [
     "retraining",
     "session",
     "plugin",
+    "dashboard",
     "commands",
     "__main__",
 ]
 
+# The modules that lay out with Dash: what they show is worked out without it.
+DASH = ["app", "callbacks", "elements", "layout", "overview", "panes"]
 # Where a package from outside may be imported; each entry is a room or a module.
 HOMES = {
     "pytest": ["marker", "plugin"],
@@ -90,6 +93,9 @@ HOMES = {
     "cloudpickle": ["training"],
     "ray": ["execution.ray"],
     "plotly": ["report.plots.interactive"],
+    "dash": [f"dashboard.{name}" for name in DASH],
+    "flask": ["dashboard.app"],
+    "werkzeug": ["dashboard.serve"],
     "matplotlib": ["report.plots.static"],
     "sklearn": [],
 }

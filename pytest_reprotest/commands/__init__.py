@@ -20,6 +20,9 @@ COMMANDS = {
     "compare": Command(
         "hold one file of results against another, offline", "pytest_reprotest.commands.compare"
     ),
+    "dashboard": Command(
+        "show a folder of results over time, in a browser", "pytest_reprotest.commands.dashboard"
+    ),
     "merge": Command(
         "join the parts of audits that --repro-shard trained, and give the verdict",
         "pytest_reprotest.commands.merge",
