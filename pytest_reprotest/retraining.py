@@ -24,7 +24,14 @@ from pytest_reprotest.report.progress import progress_of, teller_of
 from pytest_reprotest.report.terminal import explain
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.selection import select
-from pytest_reprotest.settings import SESSION, Planning, options_of, registry_of, rerun_command
+from pytest_reprotest.settings import (
+    SESSION,
+    Planning,
+    keeps,
+    options_of,
+    registry_of,
+    rerun_command,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Never
@@ -117,6 +124,7 @@ class Retraining:
                 tell=self._teller(),
                 beside=self._beside,
                 reference=self._reference(),
+                pictures=keeps(config, "pictures"),
             )
         if self._regularizer is not None:
             asked = {} if self._baseline is None else {ASKED_BASELINE: self._baseline}

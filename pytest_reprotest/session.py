@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from pytest_reprotest.flags import STEP_SUMMARY, WRITTEN
-from pytest_reprotest.settings import Planning, header, keeps_predictions, path_of
+from pytest_reprotest.settings import Planning, header, keeps, path_of
 
 if TYPE_CHECKING:
     from pytest_reprotest.references.shelf import Shelf
@@ -120,7 +120,7 @@ class SessionAudits:
             [audit for audit, _ in stored],
             [outcome for _, outcome in stored],
             self.complete,
-            path_of(self.config, "json") is None or keeps_predictions(self.config),
+            path_of(self.config, "json") is None or keeps(self.config, "json_predictions"),
         )
 
     def _plan(self, planning: Planning) -> list[Line]:

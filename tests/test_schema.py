@@ -15,6 +15,7 @@ from pytest_reprotest.bank import load_bank, save_bank
 from pytest_reprotest.baseline import compare_results
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.gates import gate
+from pytest_reprotest.pictures import Pictures
 from pytest_reprotest.result import AuditResult, stored_audit
 from pytest_reprotest.results_file import READABLE, SCHEMA_VERSION, read_results, write_results
 
@@ -113,6 +114,11 @@ def unknown():
     return replace(classification(), name="unknown", by_regularizer={"none": nothing})
 
 
+def pictured():
+    pixels = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
+    return replace(classification(), name="pictured", pictures=Pictures((3, 7), pixels))
+
+
 def undecided():
     return audit_predictions(
         {"none": runs(4)},
@@ -146,6 +152,7 @@ AUDITS = (
     not_applicable,
     unknown,
     undecided,
+    pictured,
 )
 
 
@@ -241,7 +248,7 @@ def test_a_version_from_the_future_is_refused_in_a_sentence(tmp_path):
 def test_a_result_without_predictions_is_valid_and_says_the_rest(tmp_path):
     from pytest_reprotest.report.results import without_predictions
 
-    whole = classification()
+    whole = pictured()
     stored = whole.to_dict()
     untouched = copy.deepcopy(stored)
     document = written(tmp_path, without_predictions(stored))
@@ -252,7 +259,8 @@ def test_a_result_without_predictions_is_valid_and_says_the_rest(tmp_path):
     assert (read["none"].n_runs, read["none"].summary) == (6, whole["none"].summary)
     assert read["dropout"].verdict == whole["dropout"].verdict
     assert read.comparisons == whole.comparisons
-    assert read.details("none") is None
+    assert read.details("none") == whole.details("none")
+    assert read.pictures is None
     assert not read.passed
     read.to_json(tmp_path / "again.json")
     assert AuditResult.from_json(tmp_path / "again.json") == read

@@ -19,7 +19,7 @@ def write_json(path: Path, finished: Finished) -> tuple[str, ...]:
 
 
 def without_predictions(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """An audit as ``AuditResult.to_dict()`` gave it, less the predictions of its runs.
+    """An audit as ``AuditResult.to_dict()`` gave it, less the predictions of its runs and pictures of samples.
 
     >>> kept = without_predictions({"regularizers": {"none": {"n_runs": 2, "predictions": [[0], [1]]}}})
     >>> kept["regularizers"]
@@ -29,7 +29,8 @@ def without_predictions(stored: Mapping[str, Any]) -> dict[str, Any]:
         label: {key: value for key, value in found.items() if key != "predictions"}
         for label, found in stored["regularizers"].items()
     }
-    return {**stored, "regularizers": by_regularizer}
+    kept = {key: value for key, value in stored.items() if key != "pictures"}
+    return {**kept, "regularizers": by_regularizer}
 
 
 def write_bank(path: Path, finished: Finished) -> tuple[str, ...]:
