@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ class SessionAudits:
         self.found: dict[tuple[int, str], tuple[list[str], str]] = {}
         self.notes: list[str] = []
         self.complete = True
+        self.encoding: str | None = getattr(sys.stdout, "encoding", None)
+        """Of the terminal; later, tests write to something else."""
         self.planning: Planning | None = None
         self.told: set[tuple[str, str]] = set()
         """Name of an audit and a note of it that the terminal had before it trained."""
@@ -125,14 +128,17 @@ class SessionAudits:
 
     def _plan(self, planning: Planning) -> list[Line]:
         from pytest_reprotest.forecast import Forecast
+        from pytest_reprotest.report.letters import speller
         from pytest_reprotest.report.planned import render_plan
 
         forecasts = [Forecast.from_dict(stored) for stored, _ in self._stored()]
         width = self.config.get_terminal_writer().fullwidth
         verbosity = self.config.get_verbosity()
-        return render_plan(forecasts, width, verbosity, self.notes, planning.half_width)
+        spell = speller(self.encoding)
+        return render_plan(forecasts, width, verbosity, self.notes, planning.half_width, spell)
 
     def _summary(self) -> list[Line]:
+        from pytest_reprotest.report.letters import speller
         from pytest_reprotest.report.terminal import render
 
         audits = [
@@ -141,7 +147,7 @@ class SessionAudits:
         ]
         width = self.config.get_terminal_writer().fullwidth
         verbosity = self.config.get_verbosity()
-        return render(audits, width, verbosity, self.notes)
+        return render(audits, width, verbosity, self.notes, speller(self.encoding))
 
     def _untold(self, result: AuditResult) -> AuditResult:
         """The result without the notes that were on the terminal before it trained."""

@@ -41,6 +41,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print, write, and return the exit code."""
+    from pytest_reprotest.report.letters import speller
     from pytest_reprotest.report.terminal import render
     from pytest_reprotest.results_file import check_writable
 
@@ -63,11 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         say(f"--html={path} could not be written: {error.strerror or error}", sys.stderr)
         return UNUSABLE
+    spell = speller(sys.stdout.encoding)
     width = max(shutil.get_terminal_size().columns, _NARROWEST)
     for file in files:
         if len(files) > 1:
             say(f"{file.path}:", sys.stdout)
-        for line in render(file.audits, width, notes=file.notes):
+        for line in render(file.audits, width, notes=file.notes, spell=spell):
             say(line.text, sys.stdout)
     return FINE
 
