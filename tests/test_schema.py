@@ -16,6 +16,7 @@ from pytest_reprotest.baseline import compare_results
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.gates import gate
 from pytest_reprotest.pictures import Pictures
+from pytest_reprotest.report.results import outcome_of
 from pytest_reprotest.result import AuditResult, stored_audit
 from pytest_reprotest.results_file import READABLE, SCHEMA_VERSION, read_results, write_results
 
@@ -172,6 +173,13 @@ def test_every_kind_of_audit_is_valid_and_described_whole(tmp_path, make):
     document = written(tmp_path, make().to_dict())
     OPEN.validate(document)
     CLOSED.validate(document)
+
+
+def test_what_became_of_a_test_is_described(tmp_path):
+    stored = classification().to_dict()
+    CLOSED.validate(written(tmp_path, {**stored, "outcome": "xfail"}))
+    assert not OPEN.is_valid(written(tmp_path, {**stored, "outcome": "lost"}))
+    assert outcome_of({**stored, "outcome": ["xfail"]}) == ""
 
 
 def test_a_bank_is_valid(tmp_path):

@@ -8,13 +8,32 @@ from typing import Any
 
 from pytest_reprotest.bank import save_bank
 from pytest_reprotest.report.finished import Finished
+from pytest_reprotest.report.rows import OUTCOMES
 from pytest_reprotest.results_file import write_results
+
+OUTCOME = "outcome"
+"""The entry of an audit that says what became of its test where the verdict did not decide it."""
+
+
+def outcome_of(stored: Mapping[str, Any]) -> str:
+    """What became of a stored audit's test, as ``Audited.outcome``; empty where its verdict decided it.
+
+    >>> outcome_of({"outcome": "xfail"}), outcome_of({})
+    ('xfail', '')
+    """
+    told = stored.get(OUTCOME, "")
+    return told if told in OUTCOMES else ""
 
 
 def write_json(path: Path, finished: Finished) -> tuple[str, ...]:
-    """Write every audit, without predictions where they are not wanted."""
-    audits = finished.stored if finished.predictions else map(without_predictions, finished.stored)
-    write_results(path, tuple(audits), complete=finished.complete)
+    """Write every audit and what became of its test, without predictions where they are not wanted."""
+    audits = [
+        {**stored, OUTCOME: outcome} if outcome else stored
+        for stored, outcome in zip(finished.stored, finished.outcomes, strict=True)
+    ]
+    if not finished.predictions:
+        audits = list(map(without_predictions, audits))
+    write_results(path, audits, complete=finished.complete)
     return ()
 
 

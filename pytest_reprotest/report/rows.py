@@ -14,6 +14,9 @@ from pytest_reprotest.tasks import CLASSIFICATION, Names
 MARKS = {"better": "<", "worse": ">", "undecided": "~"}
 """How a regularizer's PD compares with the baseline's."""
 
+OUTCOMES = ("xfail", "xpass", "rerun")
+"""What may become of a test where its verdict did not decide it."""
+
 GOOD, BAD, NEUTRAL = "green", "red", "yellow"
 
 
