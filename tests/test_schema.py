@@ -21,11 +21,15 @@ from pytest_reprotest.result import AuditResult, stored_audit
 from pytest_reprotest.results_file import READABLE, SCHEMA_VERSION, read_results, write_results
 
 DATA = Path(__file__).parent / "data"
-SCHEMA = json.loads(
-    importlib.resources.files("pytest_reprotest")
-    .joinpath(f"schemas/results-{SCHEMA_VERSION}.json")
-    .read_text(encoding="utf-8")
-)
+SCHEMAS = {
+    version: json.loads(
+        importlib.resources.files("pytest_reprotest")
+        .joinpath(f"schemas/results-{version}.json")
+        .read_text(encoding="utf-8")
+    )
+    for version in READABLE
+}
+SCHEMA = SCHEMAS[SCHEMA_VERSION]
 TRUTH = np.array([0, 1] * 20)
 
 
@@ -163,9 +167,28 @@ def written(tmp_path, *audits, **kwargs):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_the_schema_is_one():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["properties"]["schema_version"] == {"const": SCHEMA_VERSION}
+@pytest.mark.parametrize("version", READABLE)
+def test_the_schema_of_each_version_is_one_and_its_frozen_file_is_described_whole(version):
+    schema = SCHEMAS[version]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["schema_version"] == {"const": version}
+    document = json.loads((DATA / f"results_v{version}.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+    jsonschema.Draft202012Validator(closed(schema)).validate(document)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("y_true", []), ("y_true", [0.5]), ("regularizers/none/predictions", [0]), ("regularizers/none/limits", [])],
+)  # fmt: skip
+def test_what_is_no_file_of_version_1_is_refused(where, value):
+    document = json.loads((DATA / "results_v1.json").read_text(encoding="utf-8"))
+    inner = document["audits"][0]
+    *path, last = where.split("/")
+    for key in path:
+        inner = inner[key]
+    inner[last] = value
+    assert not jsonschema.Draft202012Validator(SCHEMAS[1]).is_valid(document)
 
 
 @pytest.mark.parametrize("make", AUDITS)
