@@ -8,6 +8,7 @@ import pytest
 from pages import TEST, audited, browser, page_of, runs
 
 from pytest_reprotest.pictures import Pictures
+from pytest_reprotest.report.plots import Axis
 
 HOSTILE = (
     "</script><script>window.hit=1</script><img src=x onerror='window.hit=1'>\"'&\u202e\x07$x$"
@@ -169,6 +170,23 @@ def test_a_regularizer_is_chosen_by_key(opened):
         ".choice:first-of-type .panel.shown h4", "found => found.map(each => each.textContent)"
     )
     assert shown[0] == "dropout"
+
+
+def test_what_the_mouse_is_told_of_a_figure_keys_reach_as_well(opened):
+    result = audited()
+    seen = opened(page_of(result))
+    summaries = seen.page.locator("summary", has_text="Numbers")
+    assert summaries.count() == seen.page.locator(".plot").count()
+    told = seen.page.locator("details", has_text="lower quartile").first
+    assert not told.locator("table").is_visible()
+    told.locator("summary").focus()
+    seen.page.keyboard.press("Enter")
+    assert told.locator("table").is_visible()
+    pairs = result["none"].pairwise[np.triu_indices(4, 1)]
+    row = told.locator("tbody tr").first.locator("th, td").all_inner_texts()
+    assert row[:3] == ["none", "6", Axis("", "percent").text(pairs.min())]
+    width = seen.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= DESK["width"]
 
 
 def test_what_names_hold_stays_text(opened):
