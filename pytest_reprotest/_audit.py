@@ -9,6 +9,7 @@ from pytest_reprotest.attributing import attributed
 from pytest_reprotest.comparisons import compare
 from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.foresight import foreseen
+from pytest_reprotest.illustrating import illustrated
 from pytest_reprotest.interfaces import Executor, Placement, Progress, RunOutcome, Trainer, silent
 from pytest_reprotest.locating import located
 from pytest_reprotest.measuring import judged, slim
@@ -34,6 +35,7 @@ def run_audit(
     tell: Callable[[str], None] | None = None,
     reference: Reference = NOTHING,
     beside: Sequence[str] | None = None,
+    pictures: bool = True,
 ) -> AuditResult:
     """Train every run, and judge.
 
@@ -44,6 +46,8 @@ def run_audit(
     beside : sequence of str, optional
         Labels that what can't be answered is told of, where a test's regularizers are spread over items;
         default those that are audited here.
+    pictures : bool
+        Keep pictures of the samples that flip most, where the trainer has any.
     tell : callable, optional
         Called before anything trains with each sentence of what the audit will not be able to answer.
 
@@ -89,6 +93,8 @@ def run_audit(
         (*settled.notes, *warnings, *differing, *dict.fromkeys(told)),
         compares=compares,
     )
+    if pictures:
+        result = illustrated(result, trainer)
     return reference.hold(result, wanted)
 
 

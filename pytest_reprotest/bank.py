@@ -107,7 +107,7 @@ def save_bank(
         if sound and "looks" in audit.settings:
             told.append(f"{audit.name}: {ADAPTIVE}")
         if sound:
-            kept.append(replace(audit, by_regularizer=sound))
+            kept.append(replace(audit, by_regularizer=sound, pictures=None))
     if not kept:
         raise DataError(
             f"no bank was written to {path}: {'; '.join(told) or 'nothing was audited'}"

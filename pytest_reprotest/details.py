@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from pytest_reprotest import metrics
+from pytest_reprotest.errors import DataError
 from pytest_reprotest.metrics import ClassFlips
-from pytest_reprotest.stored import number_out
+from pytest_reprotest.stored import entry, number_in, number_out
 from pytest_reprotest.tasks import Array, Task
+
+_MOST_PRONE = 20
+_NUMBERS = ("ambiguity", "discrepancy", "smallest_difference", "score_distance")
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,34 @@ class Details:
             ],
         }
 
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any], n_samples: int) -> Details:
+        """The inverse of ``to_dict``, for a test set of so many samples.
+
+        Raises
+        ------
+        DataError
+        """
+        prone = tuple(
+            (entry(each, "sample", int), number_in(each.get("flip_rate"), "flip_rate"))
+            for each in entry(stored, "most_flip_prone", list)
+        )
+        if not all(0 <= sample < n_samples for sample, _ in prone) or len(prone) > _MOST_PRONE:
+            raise DataError(
+                f"most_flip_prone names {len(prone)} samples; expected at most {_MOST_PRONE} of 0 to "
+                f"{n_samples - 1}"
+            )
+        by_class = tuple(
+            ClassFlips(
+                entry(each, "label", int),
+                number_in(each.get("flip_rate"), "flip_rate"),
+                entry(each, "n_samples", int),
+            )
+            for each in entry(stored, "by_class", list)
+        )
+        numbers = {name: number_in(stored.get(name), name) for name in _NUMBERS}
+        return cls(by_class=by_class, most_flip_prone=prone, **numbers)
+
 
 def details_of(
     task: Task, predictions: Array, y_true: Array, score_distance: float = math.nan
@@ -67,7 +100,7 @@ def details_of(
     (0.33, 0.33, 2)
     """
     rates, pairs = task.flip_rates(predictions), task.pairwise(predictions)
-    prone = metrics.most_flip_prone(rates)
+    prone = metrics.most_flip_prone(rates, _MOST_PRONE)
     return Details(
         metrics.ambiguity(rates),
         metrics.discrepancy(pairs),

@@ -12,7 +12,7 @@ from pytest_reprotest.flags import WRITTEN
 from pytest_reprotest.kinds import KINDS, TOLERANCES
 from pytest_reprotest.origins import COMMAND_LINE, spelled
 from pytest_reprotest.results_file import check_folder, check_writable
-from pytest_reprotest.settings import PATHS, READ, given, keeps_predictions, path_of, paths
+from pytest_reprotest.settings import PATHS, READ, given, keeps, path_of, paths
 
 if TYPE_CHECKING:
     from pytest_reprotest.references.shelf import Shelf
@@ -59,7 +59,8 @@ def check_files(config: Any) -> None:
             from pytest_reprotest.report.plots.output import check_installed
 
             check_installed(library, _told(key, known))
-    keeps_predictions(config)
+    for key in ("json_predictions", "pictures"):
+        keeps(config, key)
     if config.option.repro_json_predictions is not None and "json" not in known:
         told = spelled(COMMAND_LINE, "json_predictions", config.option.repro_json_predictions)
         raise OptionError(f"{told}: that is of a file of results; name it with --repro-json")

@@ -160,6 +160,13 @@ FLAGS = (
         of_session=True,
     ),
     Flag(
+        "pictures",
+        "yes|no",
+        "keep small pictures of the test samples that flip most, where inputs look like images, in results "
+        "and on pages (default yes)",
+        of_session=True,
+    ),
+    Flag(
         "csv",
         "PATH",
         "write a row for each regularizer to a CSV file, in the columns of the study's tables and more",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pytest_reprotest.digests import Digests
 from pytest_reprotest.errors import OptionError
+from pytest_reprotest.pictures import Pixels
 from pytest_reprotest.plan import Plan, Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.tasks import CLASSIFICATION, Array, Task
@@ -220,6 +221,20 @@ class Trainer(ABC):
         """How long a run takes where ``n_runs`` are trained together; None where only training would tell.
 
         For ``--repro-plan``, after ``prepare``. Trains nothing to its end, and restores what it touches.
+        """
+        return None
+
+    def pictures(self, samples: Sequence[int]) -> Pixels | None:
+        """Pictures of test samples, to be shown beside what runs predict for them; None where there are none.
+
+        Parameters
+        ----------
+        samples : sequence of int
+            Places in the test set, at most 256.
+
+        Returns
+        -------
+        uint8 array (n, height, width) in grey, or (n, height, width, 3) in colours; at most 48 pixels a side.
         """
         return None
 

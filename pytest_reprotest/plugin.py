@@ -164,6 +164,7 @@ def pytest_runtest_makereport(
     if audits:
         report.reprotest = [json.dumps(result.to_dict()) for result in audits]
         report.reprotest_place = item.stash.get(_PLACE, 0)
+        _name_failure(report)
     return report
 
 
@@ -222,6 +223,16 @@ def retrain(
 
     run.__qualname__ = "retrain"  # as messages name it
     return run
+
+
+def _name_failure(report: Any) -> None:
+    """Let a breach be named by its first line where pytest lists failures: at -vv, and in continuous
+    integration, it would tell all again, tables too.
+    """
+    crash = getattr(report.longrepr, "reprcrash", None)
+    first, _, others = getattr(crash, "message", "").partition("\n")
+    if crash is not None and others and "reproducibility: " in first:
+        crash.message = first
 
 
 def _failure(message: str) -> BaseException:

@@ -10,6 +10,7 @@ from typing import Any, cast, get_args
 
 from pytest_reprotest.attribution import Attribution
 from pytest_reprotest.changes import Change
+from pytest_reprotest.details import Details
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.gates import gate_in, gate_out
 from pytest_reprotest.metrics import Fractions
@@ -64,6 +65,8 @@ class RegularizerResult:
         What became of each measure since a stored result, where one was held against it.
     left_out : int
         Finished runs whose predictions were left out of the file that this was read from.
+    stored_details : Details or None
+        What that file says of them.
     proof : Proof or None
         The runs held against each other to the last bit, where determinism was to be proven.
     attribution : Attribution or None
@@ -85,6 +88,7 @@ class RegularizerResult:
     proof: Proof | None = None
     attribution: Attribution | None = None
     left_out: int = 0
+    stored_details: Details | None = None
 
     @property
     def n_runs(self) -> int:
@@ -245,6 +249,9 @@ class RegularizerResult:
             if "attribution" in stored
             else None,
             left_out,
+            Details.from_dict(entry(stored, "details", dict), n_samples)
+            if left_out and stored.get("details") is not None
+            else None,
         )
 
 

@@ -13,6 +13,7 @@ from pytest_reprotest.comparisons import comparison_in, comparison_out
 from pytest_reprotest.details import Details, details_of
 from pytest_reprotest.errors import DataError, did_you_mean
 from pytest_reprotest.fingerprint import versions
+from pytest_reprotest.pictures import Pictures
 from pytest_reprotest.regularizer_result import NO_SUMMARY, RegularizerResult
 from pytest_reprotest.results_file import ResultsFile, no_result, read_result, write_results
 from pytest_reprotest.statistics import Comparison
@@ -59,6 +60,8 @@ class AuditResult:
         Label → the regularizer held against the baseline.
     on_inconclusive : {"fail", "pass", "skip"}
         Whether a regularizer whose thresholds could not be decided counts against ``passed``.
+    pictures : Pictures or None
+        Of the samples that flip most, where inputs look like images.
     """
 
     name: str
@@ -72,6 +75,7 @@ class AuditResult:
     task: Task = CLASSIFICATION
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     on_inconclusive: str = "fail"
+    pictures: Pictures | None = None
 
     def __getitem__(self, regularizer: str) -> RegularizerResult:
         try:
@@ -116,9 +120,11 @@ class AuditResult:
 
     def details(self, regularizer: str) -> Details | None:
         """Ambiguity, discrepancy, flips by class and the like; None with fewer than 2 finished runs, or
-        without their predictions.
+        where a file holds neither their predictions nor these.
         """
         found = self[regularizer]
+        if found.left_out:
+            return found.stored_details
         if len(found.predictions) < 2:
             return None
         return details_of(self.task, found.predictions, self.y_true, found.score_distance)
@@ -147,6 +153,7 @@ class AuditResult:
             "comparisons": {name: comparison_out(c) for name, c in self.comparisons.items()},
             "regularizers": by_regularizer,
             "y_true": pack(self.y_true),
+            **({} if self.pictures is None else {"pictures": self.pictures.to_dict()}),
         }
 
     @classmethod
@@ -187,6 +194,9 @@ class AuditResult:
             task=task,
             comparisons={name: comparison_in(entry(compared, name, dict)) for name in compared},
             on_inconclusive=str(stored.get("on_inconclusive", "fail")),
+            pictures=Pictures.from_dict(entry(stored, "pictures", dict), len(y_true))
+            if "pictures" in stored
+            else None,
         )
 
     def to_json(self, path: str | Path) -> None:

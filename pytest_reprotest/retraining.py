@@ -20,11 +20,19 @@ from pytest_reprotest.interfaces import Executor
 from pytest_reprotest.joined import ASKED_BASELINE, TEST, group
 from pytest_reprotest.planner import plan_audit
 from pytest_reprotest.references import NOTHING, Reference, Unheld
+from pytest_reprotest.report.failure import explain
+from pytest_reprotest.report.letters import speller
 from pytest_reprotest.report.progress import progress_of, teller_of
-from pytest_reprotest.report.terminal import explain
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.selection import select
-from pytest_reprotest.settings import SESSION, Planning, options_of, registry_of, rerun_command
+from pytest_reprotest.settings import (
+    SESSION,
+    Planning,
+    keeps,
+    options_of,
+    registry_of,
+    rerun_command,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Never
@@ -40,6 +48,9 @@ TAKEN = (
 
 OF_A_CALL = ("attribute",)
 """Keywords of ``retrain`` that are options of the audit, as on the marker."""
+
+_WIDEST = 100
+"""Columns of a failure's message: it is read in files of other programs, too."""
 
 Executors = dict[tuple[Any, str, bool], Executor]
 """The session's open executors, by workers, device and whether each run has a process of its own."""
@@ -116,15 +127,18 @@ class Retraining:
                 self._registry,
                 name=self._name(),
                 executor=self._storing(self._executor()),
-                progress=progress_of(config, self.item.name),
+                progress=progress_of(config, self.item.name, self._session.encoding),
                 tell=self._teller(),
                 beside=self._beside,
                 reference=self._reference(),
+                pictures=keeps(config, "pictures"),
             )
         result = replace(result, settings={**result.settings, **self._own_settings()})
         self.results.append(result)
         if not result.passed:
-            raise Breach(explain(result, rerun_command(config, nodeid, self._options)))
+            rerun = rerun_command(config, nodeid, self._options)
+            width = min(config.get_terminal_writer().fullwidth, _WIDEST)
+            raise Breach(explain(result, rerun, width, speller(self._session.encoding)))
         if result.inconclusive and result.on_inconclusive == "skip":
             told = "; ".join(
                 f"{found.regularizer}: {reason}"
@@ -178,7 +192,7 @@ class Retraining:
                 self._executor(),
                 database,
                 name=self._name(),
-                progress=progress_of(self.item.config, self.item.name),
+                progress=progress_of(self.item.config, self.item.name, self._session.encoding),
                 beside=self._beside,
                 own_settings=self._own_settings(),
             )
@@ -220,7 +234,7 @@ class Retraining:
 
     def _teller(self) -> Callable[[str], None] | None:
         """Writes a sentence at once, and has the summary leave it out; None where nothing is live."""
-        write = teller_of(self.item.config, self.item.name)
+        write = teller_of(self.item.config, self.item.name, self._session.encoding)
         if write is None:
             return None
         name = self._name()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from pytest_reprotest.flags import STEP_SUMMARY, WRITTEN
-from pytest_reprotest.settings import Planning, header, keeps_predictions, path_of
+from pytest_reprotest.settings import Planning, header, keeps, path_of
 
 if TYPE_CHECKING:
     from pytest_reprotest.references.shelf import Shelf
@@ -36,6 +37,8 @@ class SessionAudits:
         self.found: dict[tuple[int, str], tuple[list[str], str]] = {}
         self.notes: list[str] = []
         self.complete = True
+        self.encoding: str | None = getattr(sys.stdout, "encoding", None)
+        """Of the terminal; later, tests write to something else."""
         self.planning: Planning | None = None
         self.shard: Shard | None = None
         self.told: set[tuple[str, str]] = set()
@@ -164,17 +167,19 @@ class SessionAudits:
             [audit for audit, _ in stored],
             [outcome for _, outcome in stored],
             self.complete,
-            path_of(self.config, "json") is None or keeps_predictions(self.config),
+            path_of(self.config, "json") is None or keeps(self.config, "json_predictions"),
         )
 
     def _plan(self, planning: Planning) -> list[Line]:
         from pytest_reprotest.forecast import Forecast
+        from pytest_reprotest.report.letters import speller
         from pytest_reprotest.report.planned import render_plan
 
         forecasts = [Forecast.from_dict(stored) for stored, _ in self._stored()]
         width = self.config.get_terminal_writer().fullwidth
         verbosity = self.config.get_verbosity()
-        return render_plan(forecasts, width, verbosity, self.notes, planning.half_width)
+        spell = speller(self.encoding)
+        return render_plan(forecasts, width, verbosity, self.notes, planning.half_width, spell)
 
     def _parts(self) -> list[Line]:
         from pytest_reprotest.report.sharded import render_parts
@@ -185,6 +190,7 @@ class SessionAudits:
         return render_parts(parts, width, str(path_of(self.config, "store")), self.notes)
 
     def _summary(self) -> list[Line]:
+        from pytest_reprotest.report.letters import speller
         from pytest_reprotest.report.terminal import render
 
         audits = [
@@ -193,7 +199,7 @@ class SessionAudits:
         ]
         width = self.config.get_terminal_writer().fullwidth
         verbosity = self.config.get_verbosity()
-        return render(audits, width, verbosity, self.notes)
+        return render(audits, width, verbosity, self.notes, speller(self.encoding))
 
     def _untold(self, result: AuditResult) -> AuditResult:
         """The result without the notes that were on the terminal before it trained."""

@@ -122,8 +122,8 @@ def about_session(config: Any) -> bool:
     return any(getattr(config.option, dest) is not None for dest in dests)
 
 
-def keeps_predictions(config: Any) -> bool:
-    """Whether ``--repro-json`` is to hold predictions.
+def keeps(config: Any, key: str) -> bool:
+    """Whether ``json_predictions`` or ``pictures`` are to be kept: they are, where nobody says no.
 
     Raises
     ------
@@ -133,15 +133,15 @@ def keeps_predictions(config: Any) -> bool:
     from pytest_reprotest.origins import COMMAND_LINE, INI, spelled
     from pytest_reprotest.readers import read_switch
 
-    command_line = config.option.repro_json_predictions
+    command_line = getattr(config.option, f"repro_{key}")
     origin = INI if command_line is None else COMMAND_LINE
-    value = config.getini("repro_json_predictions") if command_line is None else command_line
+    value = config.getini(f"repro_{key}") if command_line is None else command_line
     if value in (None, "") and command_line is None:
         return True
     try:
         return read_switch(value)
     except OptionError:
-        told = spelled(origin, "json_predictions", value)
+        told = spelled(origin, key, value)
         raise OptionError(f"{told}: got {value!r}; expected yes or no") from None
 
 

@@ -26,7 +26,7 @@ Value = TypeVar("Value")
 MAX_ARRAY_BYTES = 2**30
 """The arrays of one audit, unpacked: 1000 runs of 10,000 samples under 100 regularizers."""
 
-_MOST_AXES = 3  # runs, samples, labels
+_MOST_AXES = 4  # runs, samples, labels; pictures, height, width, colours
 _LEVEL = 6  # of zlib: 1 gives files larger by 40%, 9 takes ten times as long for 10%
 _INTEGERS, _FLOATS = ("u1", "u2", "u4", "u8"), ("f4", "f8")
 _DTYPES = {name: np.dtype(name).newbyteorder("<") for name in (*_INTEGERS, *_FLOATS)}

@@ -1,10 +1,14 @@
 """The page in a real browser: what is drawn, what is asked of the network, what keys do."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pages import TEST, audited, browser, page_of, runs
+
+from pytest_reprotest.pictures import Pictures
+from pytest_reprotest.report.plots import Axis
 
 HOSTILE = (
     "</script><script>window.hit=1</script><img src=x onerror='window.hit=1'>\"'&\u202e\x07$x$"
@@ -168,6 +172,23 @@ def test_a_regularizer_is_chosen_by_key(opened):
     assert shown[0] == "dropout"
 
 
+def test_what_the_mouse_is_told_of_a_figure_keys_reach_as_well(opened):
+    result = audited()
+    seen = opened(page_of(result))
+    summaries = seen.page.locator("summary", has_text="Numbers")
+    assert summaries.count() == seen.page.locator(".plot").count()
+    told = seen.page.locator("details", has_text="lower quartile").first
+    assert not told.locator("table").is_visible()
+    told.locator("summary").focus()
+    seen.page.keyboard.press("Enter")
+    assert told.locator("table").is_visible()
+    pairs = result["none"].pairwise[np.triu_indices(4, 1)]
+    row = told.locator("tbody tr").first.locator("th, td").all_inner_texts()
+    assert row[:3] == ["none", "6", Axis("", "percent").text(pairs.min())]
+    width = seen.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= DESK["width"]
+
+
 def test_what_names_hold_stays_text(opened):
     labels = {HOSTILE: runs(0.2), "none": runs(0.1, seed=1)}
     settings = {"training": {HOSTILE: HOSTILE}, "versions": {"torch": HOSTILE}}
@@ -185,6 +206,21 @@ def test_what_names_hold_stays_text(opened):
         ".plot .xtick text", "all => all.map(t => t.textContent)"
     )
     assert any("<script>" in tick.replace("\n", "") for tick in ticks)
+
+
+def test_pictures_of_samples_are_decoded_and_named(opened):
+    result = audited()
+    samples = tuple(sample for sample, _ in result.details("none").most_flip_prone)
+    pixels = np.arange(len(samples) * 60, dtype=np.uint8).reshape(-1, 4, 5, 3)
+    seen = opened(page_of(replace(result, pictures=Pictures(samples, pixels))))
+    widths = seen.page.eval_on_selector_all(
+        "img.sample", "all => all.map(each => each.complete && each.naturalWidth)"
+    )
+    assert len(widths) >= len(samples)
+    assert set(widths) == {5}
+    first = seen.page.locator("img.sample").first
+    assert first.get_attribute("alt").startswith(f"test sample {samples[0]}, in truth ")
+    assert (seen.said, seen.asked) == ([], [seen.uri])
 
 
 def test_a_script_that_got_in_would_not_run(opened):

@@ -389,3 +389,40 @@ def test_signs_differ_in_colour_and_shape_for_as_many_as_may_be():
     assert all(one.colour != other.colour for one, other in pairwise(found))
     assert all(one.plotly != other.plotly for one, other in pairwise(found))
     assert len({(sign.plotly, sign.matplotlib) for sign in found}) == 9
+
+
+# --- as tables ----------------------------------------------------------------------------------
+
+
+def test_the_numbers_of_boxes():
+    told = Boxes("", PD, {"none": [0.01, 0.02, 0.05, math.nan], "adam": [0.5] * 31}, "net").tabulated()  # fmt: skip
+    assert told.headings == ("net", "values", "lowest", "lower quartile", "median", "upper quartile", "highest", "each")  # fmt: skip
+    assert told.rows == (
+        ("none", "3", "1%", "1.5%", "2%", "3.5%", "5%", "1%, 2%, 5%"),
+        ("adam", "31", *["50%"] * 5, ""),
+    )
+    several = Boxes("", PD, {"none": {"MLP": [0.01], "CNN": [0.02]}}).tabulated()
+    assert several.headings[:3] == ("group", "series", "values")
+    assert [row[:3] for row in several.rows] == [("none", "MLP", "1"), ("none", "CNN", "1")]
+
+
+def test_the_numbers_of_points_and_forests():
+    point = Point(Estimate(0.1), Estimate(0.2, 0.15, 0.25), "5 runs")
+    told = Points("", Axis("error", "percent"), PD, {"none": [point]}).tabulated()
+    assert told.rows == (("none", "10%", "20% [15%, 25%]", "5 runs"),)
+    rows = [Row("adam", Estimate(0.1, 0.05, 0.15)), Row("none", Estimate(math.nan))]
+    assert Forest("", PD, rows).tabulated().rows == (("adam", "10% [5%, 15%]"),)
+    grouped = Forest("", PD, [Row("adam", Estimate(0.1), "MLP")]).tabulated()
+    assert (grouped.headings[1], grouped.rows) == ("group", (("adam", "MLP", "10%"),))
+
+
+def test_the_numbers_of_curves_and_heat_maps():
+    runs = [[0.9, 0.4, math.nan], [0.7, 0.6]]
+    told = Curves("", Axis("epoch"), Axis("loss"), {"none": runs}).tabulated()
+    assert told.headings == ("epoch", "loss", "mean", "lowest", "highest")
+    assert told.rows == (("1", "none", "0.8", "0.7", "0.9"), ("2", "none", "0.5", "0.4", "0.6"))
+    long = Curves("", Axis("epoch"), Axis("loss"), {"none": [list(range(1, 1001))]}).tabulated()
+    assert len(long.rows) == 101
+    assert [row[0] for row in long.rows[-2:]] == ["991", "1000"]
+    cells = HeatMap("", "run", "class", ["0", "1"], ["a"], [[0.5, math.nan]], PD).tabulated()
+    assert (cells.headings, cells.rows) == (("class \\ run", "0", "1"), (("a", "50%", ""),))

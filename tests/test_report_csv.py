@@ -20,7 +20,20 @@ def test_hostile_names_stay_in_their_cell(tmp_path, name):
     assert [len(row) for row in found] == [len(COLUMNS)] * 2
     row = dict(zip(heading, found[0], strict=True))
     assert row["test"].isprintable()
+    assert not row["test"].startswith(("=", "+", "-", "@"))
     assert (row["regularizer"], row["verdict"]) == ("none", "no limit")
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝"])
+def test_no_name_is_a_formula_and_numbers_are_numbers(tmp_path, sign):
+    labels = {f"{sign}1+cmd|' /C calc'!A0": [[0, 1, 1], [1, 0, 0]]}
+    result = audit_predictions(labels, [0, 1, 1], name=f"{sign}HYPERLINK(1)")
+    write_csv(tmp_path / "out.csv", Finished([result.to_dict()], [""]))
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["regularizer"] == f"'{sign}1+cmd|' /C calc'!A0"
+    assert row["test"] == row["dataset"] == f"'{sign}HYPERLINK(1)"
+    assert float(row["effective_score"]) == -0.5
 
 
 def test_what_became_of_a_test_stands_with_its_verdict(tmp_path):

@@ -9,9 +9,10 @@ from pytest_reprotest import audit_predictions
 from pytest_reprotest.baseline import compare_results
 from pytest_reprotest.digests import Digests
 from pytest_reprotest.proof import Proof
+from pytest_reprotest.report.failure import explain
 from pytest_reprotest.report.held import what_failed
 from pytest_reprotest.report.rows import Audited
-from pytest_reprotest.report.terminal import explain, render
+from pytest_reprotest.report.terminal import render
 from pytest_reprotest.statistics.gate import Gate
 from pytest_reprotest.thresholds import Limit
 from pytest_reprotest.verdict import Verdict, broken

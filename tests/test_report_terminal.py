@@ -7,9 +7,11 @@ import pytest
 from pytest_reprotest.api import audit_predictions
 from pytest_reprotest.joined import group
 from pytest_reprotest.registry import BUILT_IN
+from pytest_reprotest.report.failure import explain
+from pytest_reprotest.report.letters import speller
 from pytest_reprotest.report.rows import Audited, figure, score_figure, verdict_word
 from pytest_reprotest.report.table import columns, fold, wrap
-from pytest_reprotest.report.terminal import Line, explain, render
+from pytest_reprotest.report.terminal import Line, render
 from pytest_reprotest.result import NO_SUMMARY, RegularizerResult
 from pytest_reprotest.statistics import Estimate
 from pytest_reprotest.verdict import broken
@@ -329,15 +331,46 @@ def test_what_does_not_fit_has_a_row_and_a_reason():
 
 def test_verbose_shows_the_spread_and_more_so_the_pairs():
     result = replace(audited(), settings={"engine": "stacked"})
-    spread = (
-        f"{TEST}: dropout: SD of accuracy 0.0000, ambiguity 0.6000, discrepancy 0.4000, PD by class, largest "
-        "first: 0 0.400, 1 0.400, samples that flip most: 0, 1, 2, 3, 4, 5, 0.0 s of training, engine stacked"
-    )
-    assert spread in texts(rendered(result, width=250, verbosity=1))
-    pairs = f"{TEST}: dropout: SD of accuracy 0.0000, ambiguity 0.6000, discrepancy 0.4000, PD of pairs "
-    found = texts(rendered(result, width=250, verbosity=2))
-    assert any(text.startswith(f"{pairs}0.4000 to 0.4000, PD by class") for text in found)
+    numbers = "  dropout: SD of accuracy 0.0000, ambiguity 0.6000, discrepancy 0.4000"
+    found = texts(rendered(result, verbosity=1))
+    start = found.index(numbers)
+    assert found[start : start + 4] == [
+        numbers,
+        "    PD by class, largest first: 0 0.400, 1 0.400",
+        "    samples that flip most: 0, 1, 2, 3, 4, 5",
+        "    0.0 s of training, engine stacked",
+    ]
+    assert found[found.index(TEST, 3) + 1].startswith("  none: SD of accuracy 0.0000, ambiguity")
+    found = texts(rendered(result, verbosity=2))
+    assert f"{numbers}, PD of pairs 0.4000 to 0.4000" in found
     assert not any("SD of" in text for text in texts(rendered(result)))
+
+
+@pytest.mark.parametrize("verbosity", [-1, 0, 1, 2])
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_line_is_wider_than_the_terminal_whatever_it_has_to_spell(width, verbosity):
+    labels = ("none", "batch_norm+weight_decay(0.001)+dropout(0.25)")
+    result = replace(
+        audited(labels, max_prediction_difference=0.1, min_effective_accuracy=0.95),
+        settings={"engine": "stacked", "runs": 3},
+    )
+    lines = texts(render([Audited(result)], width, verbosity, spell=speller("ascii")))
+    assert max(map(len, lines)) <= width
+    assert all(map(str.isascii, lines))
+    message = explain(result, "pytest", width, speller("ascii"))
+    told = message[: message.index("run just this again")].splitlines()
+    assert max(map(len, told)) <= width
+    assert message.isascii()
+
+
+def test_what_is_only_reported_is_a_breach_at_q_and_marks_are_explained_where_there_are_any():
+    result = replace(audited(max_prediction_difference=0.1), report_only=True)
+    lines = texts(rendered(result, verbosity=-1))
+    assert any(text.startswith("  dropout") and "fail (report)" in text for text in lines)
+    assert not any(text.startswith("  none") for text in lines)
+    assert any(text.startswith("PD < lower") for text in lines)
+    wrong = replace(audited(n_wrong=(2, 0), max_prediction_difference=0.1), report_only=True)
+    assert not any(text.startswith("PD < lower") for text in texts(rendered(wrong, verbosity=-1)))
 
 
 def test_more_verbose_shows_every_setting_with_its_origin():
@@ -362,26 +395,27 @@ def test_more_verbose_shows_every_setting_with_its_origin():
         "report_only = False (default)",
         "max_prediction_difference = 0.1,0.5 (marker)",
     ]
-    assert texts(rendered(result, verbosity=2))[-8:] == [f"{TEST}: {text}" for text in expected]
+    found = texts(rendered(result, verbosity=2))
+    assert found[-9:] == ["  settings:", *(f"    {text}" for text in expected)]
     assert not any("(default)" in text for text in texts(rendered(result, verbosity=1)))
 
 
 def test_nothing_that_varies_is_told_in_a_word():
     result = replace(audited(), settings={"vary": []})
-    assert f"{TEST}: vary = none (default)" in texts(rendered(result, verbosity=2))
+    assert "    vary = none (default)" in texts(rendered(result, verbosity=2))
 
 
 def test_an_audit_without_a_name_says_the_same_without_it():
     found = texts(rendered(audited(name=""), verbosity=2))
-    assert "baseline = none (default)" in found
-    assert any(text.startswith("dropout: SD of accuracy 0.0000, ambiguity") for text in found)
+    assert "    baseline = none (default)" in found
+    assert any(text.startswith("  dropout: SD of accuracy 0.0000, ambiguity") for text in found)
     assert not any("engine" in text for text in found)
 
 
 def test_a_regularizer_whose_runs_were_lost_has_no_spread():
     lost = RegularizerResult("adam", np.empty((0, 10)), NO_SUMMARY, (), broken("lost"), seconds=2.5)
     result = replace(audited(), by_regularizer={"adam": lost})
-    assert f"{TEST}: adam: 2.5 s of training" in texts(rendered(result, verbosity=2))
+    assert "  adam: 2.5 s of training" in texts(rendered(result, verbosity=2))
 
 
 def test_the_settings_of_a_parametrized_test_are_told_once():
@@ -393,7 +427,7 @@ def test_the_settings_of_a_parametrized_test_are_told_once():
         for label in ("none", "dropout")
     ]
     found = texts(rendered(*items, verbosity=2))
-    assert found.count(f"{TEST}: runs = 3 (default)") == 1
+    assert found.count("    runs = 3 (default)") == 1
     assert not any("baseline =" in text for text in found)
 
 

@@ -15,15 +15,21 @@ from pytest_reprotest.bank import load_bank, save_bank
 from pytest_reprotest.baseline import compare_results
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.gates import gate
+from pytest_reprotest.pictures import Pictures
+from pytest_reprotest.report.results import outcome_of
 from pytest_reprotest.result import AuditResult, stored_audit
 from pytest_reprotest.results_file import READABLE, SCHEMA_VERSION, read_results, write_results
 
 DATA = Path(__file__).parent / "data"
-SCHEMA = json.loads(
-    importlib.resources.files("pytest_reprotest")
-    .joinpath(f"schemas/results-{SCHEMA_VERSION}.json")
-    .read_text(encoding="utf-8")
-)
+SCHEMAS = {
+    version: json.loads(
+        importlib.resources.files("pytest_reprotest")
+        .joinpath(f"schemas/results-{version}.json")
+        .read_text(encoding="utf-8")
+    )
+    for version in READABLE
+}
+SCHEMA = SCHEMAS[SCHEMA_VERSION]
 TRUTH = np.array([0, 1] * 20)
 
 
@@ -113,6 +119,11 @@ def unknown():
     return replace(classification(), name="unknown", by_regularizer={"none": nothing})
 
 
+def pictured():
+    pixels = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
+    return replace(classification(), name="pictured", pictures=Pictures((3, 7), pixels))
+
+
 def undecided():
     return audit_predictions(
         {"none": runs(4)},
@@ -146,6 +157,7 @@ AUDITS = (
     not_applicable,
     unknown,
     undecided,
+    pictured,
 )
 
 
@@ -155,9 +167,28 @@ def written(tmp_path, *audits, **kwargs):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_the_schema_is_one():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["properties"]["schema_version"] == {"const": SCHEMA_VERSION}
+@pytest.mark.parametrize("version", READABLE)
+def test_the_schema_of_each_version_is_one_and_its_frozen_file_is_described_whole(version):
+    schema = SCHEMAS[version]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["schema_version"] == {"const": version}
+    document = json.loads((DATA / f"results_v{version}.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+    jsonschema.Draft202012Validator(closed(schema)).validate(document)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("y_true", []), ("y_true", [0.5]), ("regularizers/none/predictions", [0]), ("regularizers/none/limits", [])],
+)  # fmt: skip
+def test_what_is_no_file_of_version_1_is_refused(where, value):
+    document = json.loads((DATA / "results_v1.json").read_text(encoding="utf-8"))
+    inner = document["audits"][0]
+    *path, last = where.split("/")
+    for key in path:
+        inner = inner[key]
+    inner[last] = value
+    assert not jsonschema.Draft202012Validator(SCHEMAS[1]).is_valid(document)
 
 
 @pytest.mark.parametrize("make", AUDITS)
@@ -165,6 +196,13 @@ def test_every_kind_of_audit_is_valid_and_described_whole(tmp_path, make):
     document = written(tmp_path, make().to_dict())
     OPEN.validate(document)
     CLOSED.validate(document)
+
+
+def test_what_became_of_a_test_is_described(tmp_path):
+    stored = classification().to_dict()
+    CLOSED.validate(written(tmp_path, {**stored, "outcome": "xfail"}))
+    assert not OPEN.is_valid(written(tmp_path, {**stored, "outcome": "lost"}))
+    assert outcome_of({**stored, "outcome": ["xfail"]}) == ""
 
 
 def test_a_bank_is_valid(tmp_path):
@@ -241,7 +279,7 @@ def test_a_version_from_the_future_is_refused_in_a_sentence(tmp_path):
 def test_a_result_without_predictions_is_valid_and_says_the_rest(tmp_path):
     from pytest_reprotest.report.results import without_predictions
 
-    whole = classification()
+    whole = pictured()
     stored = whole.to_dict()
     untouched = copy.deepcopy(stored)
     document = written(tmp_path, without_predictions(stored))
@@ -252,7 +290,8 @@ def test_a_result_without_predictions_is_valid_and_says_the_rest(tmp_path):
     assert (read["none"].n_runs, read["none"].summary) == (6, whole["none"].summary)
     assert read["dropout"].verdict == whole["dropout"].verdict
     assert read.comparisons == whole.comparisons
-    assert read.details("none") is None
+    assert read.details("none") == whole.details("none")
+    assert read.pictures is None
     assert not read.passed
     read.to_json(tmp_path / "again.json")
     assert AuditResult.from_json(tmp_path / "again.json") == read

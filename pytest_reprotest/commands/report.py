@@ -1,4 +1,4 @@
-"""``report RESULT.json...``: results that were stored, as the summary of a session and as a page."""
+"""``report RESULT.json...``: results that were stored, as the summary of a session, over time, as a page."""
 
 from __future__ import annotations
 
@@ -17,30 +17,40 @@ from pytest_reprotest.joined import FILE
 if TYPE_CHECKING:
     from pytest_reprotest.report.rows import Audited
 
+NO_HISTORY = (
+    "--history: no test with a regularizer is in two files or more; name several files of one test"
+)
 _NARROWEST = 80
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.description = (
-        "Show the audits of one or several files as a session does at its end, and write them as a page. "
-        "Nothing is trained or judged again."
+        "Show the audits of one or several files as a session does at its end, what became of those that are "
+        "in several, and write them as a page. Nothing is trained or judged again."
     )
     parser.add_argument(
         "results",
         metavar="RESULT.json",
         nargs="+",
-        help="file of --repro-json, --repro-save-bank or to_json",
+        help="file of --repro-json, --repro-save-bank or to_json; of several the oldest first",
+    )
+    parser.add_argument(
+        "--history",
+        action="store_true",
+        help="show no file whole, only what became of each test over the files",
     )
     parser.add_argument(
         "--html",
         metavar="PATH",
-        help="write a page with figures into one file that opens offline; takes the extra report",
+        help="write a page with figures, of all files, into one file that opens offline; takes the extra report",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print, write, and return the exit code."""
+    from pytest_reprotest.report.history import over_time
+    from pytest_reprotest.report.letters import speller
     from pytest_reprotest.report.terminal import render
     from pytest_reprotest.results_file import check_writable
 
@@ -63,13 +73,27 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         say(f"--html={path} could not be written: {error.strerror or error}", sys.stderr)
         return UNUSABLE
+    spell = speller(sys.stdout.encoding)
     width = max(shutil.get_terminal_size().columns, _NARROWEST)
-    for file in files:
+    for file in () if arguments.history else files:
         if len(files) > 1:
             say(f"{file.path}:", sys.stdout)
-        for line in render(file.audits, width, notes=file.notes):
+        for line in render(file.audits, width, notes=file.notes, spell=spell):
             say(line.text, sys.stdout)
+    told = list(over_time(_by_name(files), width, spell))
+    for line in told:
+        say(line.text, sys.stdout)
+    if arguments.history and not told:
+        say(NO_HISTORY, sys.stderr)
+        return UNUSABLE
     return FINE
+
+
+def _by_name(files: Sequence[_File]) -> dict[str, Sequence[Audited]]:
+    """Files by their names, without folders where those tell none apart."""
+    names = [Path(file.path).name for file in files]
+    told = names if len(set(names)) == len(names) else [file.path for file in files]
+    return {name: file.audits for name, file in zip(told, files, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -83,6 +107,7 @@ class _File:
 
 def _read(path: str, several: bool) -> _File:
     from pytest_reprotest.joined import compared_across
+    from pytest_reprotest.report.results import outcome_of
     from pytest_reprotest.report.rows import Audited
     from pytest_reprotest.result import stored_audit
     from pytest_reprotest.results_file import read_results
@@ -98,4 +123,5 @@ def _read(path: str, several: bool) -> _File:
         if file.complete
         else (f"{path} is of a session that was interrupted: tests may be missing.",)
     )
-    return _File(file.path, [Audited(result) for result in compared_across(results)], notes)
+    outcomes = [outcome_of(stored) for stored in file.audits.values()]
+    return _File(file.path, list(map(Audited, compared_across(results), outcomes)), notes)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pytest_reprotest.attribution import Climbed
 from pytest_reprotest.attribution.wording import percent
 from pytest_reprotest.joined import title
+from pytest_reprotest.report.letters import Spell
 from pytest_reprotest.report.rows import Audited, figure
 from pytest_reprotest.report.table import columns, wrap
 from pytest_reprotest.result import AuditResult
@@ -20,13 +21,15 @@ _LEGEND = (
 )
 
 
-def attributions(audits: Sequence[Audited], width: int) -> Iterator[str]:
+def attributions(audits: Sequence[Audited], width: int, spell: Spell = str) -> Iterator[str]:
     """The lines of every audit's attribution, none longer than the width but for names.
 
     Parameters
     ----------
     width : int
         Columns of the terminal.
+    spell : callable
+        Gives texts the letters that the terminal has.
     """
     found = [
         (audited.result, label, each.attribution)
@@ -37,18 +40,18 @@ def attributions(audits: Sequence[Audited], width: int) -> Iterator[str]:
     if not found:
         return
     rows = [_cells(rung) for _, _, each in found for rung in each.rungs]
-    (heading, rule), *texts = columns(_HEADINGS, rows, right=[1])
+    (heading, rule), *texts = columns(_HEADINGS, rows, right=[1], spell=spell)
     yield ""
     yield from (heading, rule)
     remaining = iter(texts)
     for result, label, each in found:
-        yield _name(result, label)
+        yield spell(_name(result, label))
         for _ in each.rungs:
             yield from next(remaining)
-    yield from wrap(_LEGEND, width)
+    yield from wrap(_LEGEND, width, spell=spell)
     for result, label, each in found:
         for sentence in each.meaning:
-            yield from wrap(f"{_name(result, label)}: {sentence}", width)
+            yield from wrap(f"{_name(result, label)}: {sentence}", width, spell=spell)
 
 
 def _name(result: AuditResult, label: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pytest_reprotest.forecast import Expected, Forecast, Span, Width
 from pytest_reprotest.readers import HALF_WIDTH
+from pytest_reprotest.report.letters import Spell
 from pytest_reprotest.report.rows import NEUTRAL
 from pytest_reprotest.report.table import Cell, columns, fold, wrap
 from pytest_reprotest.report.terminal import HEADING, Line
@@ -64,6 +65,7 @@ def render_plan(
     verbosity: int = 0,
     notes: Sequence[str] = (),
     wanted: float = HALF_WIDTH,
+    spell: Spell = str,
 ) -> list[Line]:
     """The lines of the summary, none longer than the width but for names of tests.
 
@@ -75,6 +77,8 @@ def render_plan(
         pytest's: below 0 the table only.
     wanted : float
         The half-width that runs are counted for.
+    spell : callable
+        Gives texts the letters that the terminal has.
     """
     groups: dict[str, list[_Row]] = {}
     for forecast in forecasts:
@@ -83,11 +87,11 @@ def render_plan(
     lines: list[Line] = []
     if shown:
         layout = _layout(shown, wanted)
-        (heading, rule), *texts = _fitted(shown, _total(forecasts), layout, width)
+        (heading, rule), *texts = _fitted(shown, _total(forecasts), layout, width, spell)
         lines.extend([Line(heading, HEADING), Line(rule)])
         remaining = iter(texts)
         for test, members in groups.items():
-            lines.append(Line(test, HEADING))
+            lines.append(Line(spell(test), HEADING))
             for _ in members:
                 lines.extend(map(Line, next(remaining)))
         lines.extend(Line(text, HEADING) for text in next(remaining))
@@ -95,8 +99,10 @@ def render_plan(
         return lines
     legend = _legend(shown, forecasts, layout) if shown else ""
     remarks = [*_remarks(forecasts, shown), *notes]
-    lines.extend(Line(text) for text in wrap(legend, width))
-    lines.extend(Line(text, NEUTRAL) for remark in remarks for text in wrap(remark, width))
+    lines.extend(Line(text) for text in wrap(legend, width, spell=spell))
+    lines.extend(
+        Line(text, NEUTRAL) for remark in remarks for text in wrap(remark, width, spell=spell)
+    )
     return lines
 
 
@@ -149,7 +155,7 @@ def _total(forecasts: Sequence[Forecast]) -> list[Cell]:
 
 
 def _fitted(
-    shown: Sequence[_Row], total: list[Cell], layout: _Layout, width: int
+    shown: Sequence[_Row], total: list[Cell], layout: _Layout, width: int, spell: Spell
 ) -> list[list[str]]:
     """The table; where it would be wider than the terminal names are folded, then sources left out."""
     padded = [*total, *[[""]] * (len(layout.headings) - len(total))]
@@ -157,7 +163,7 @@ def _fitted(
 
     def table(name_width: int | None) -> list[list[str]]:
         cells = [_cells(row, layout, name_width) for row in shown]
-        return columns(layout.headings, [*cells, padded], right)
+        return columns(layout.headings, [*cells, padded], right, spell)
 
     found = table(None)
     excess = _widest(found) - width
@@ -165,7 +171,7 @@ def _fitted(
         longest = max(len(line) for row in shown for line in _cells(row, layout, None)[0])
         found = table(max(_NARROWEST_NAME, longest - excess))
         if layout.source and _widest(found) > width:
-            return _fitted(shown, total, replace(layout, source=False), width)
+            return _fitted(shown, total, replace(layout, source=False), width, spell)
     return found
 
 

@@ -12,13 +12,16 @@ from tqdm import tqdm
 
 from pytest_reprotest.interfaces import Progress, RunOutcome
 from pytest_reprotest.plan import Plan
+from pytest_reprotest.report.letters import speller
 
 _LINE_EVERY = 30.0  # seconds
 
 
-def progress_of(config: Any, title: str) -> Callable[[Plan], Progress] | None:
+def progress_of(
+    config: Any, title: str, encoding: str | None = None
+) -> Callable[[Plan], Progress] | None:
     """Progress for a pytest session; none at -q, on a worker, or without a terminal reporter."""
-    terminal = _terminal(config)
+    terminal = _terminal(config, encoding)
     if terminal is None:
         return None
     if config.pluginmanager.getplugin("terminalreporter").isatty:
@@ -26,17 +29,17 @@ def progress_of(config: Any, title: str) -> Callable[[Plan], Progress] | None:
     return lambda plan: lines(plan, terminal.line, title)
 
 
-def teller_of(config: Any, title: str) -> Callable[[str], None] | None:
+def teller_of(config: Any, title: str, encoding: str | None = None) -> Callable[[str], None] | None:
     """A function that writes a sentence of a test at once, on a line of its own; None where progress is."""
-    terminal = _terminal(config)
+    terminal = _terminal(config, encoding)
     return None if terminal is None else lambda text: terminal.line(f"{title}: {text}")
 
 
-def _terminal(config: Any) -> Terminal | None:
+def _terminal(config: Any, encoding: str | None) -> Terminal | None:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None or config.get_verbosity() < 0 or hasattr(config, "workerinput"):
         return None
-    return Terminal(reporter, config.pluginmanager.getplugin("capturemanager"))
+    return Terminal(reporter, config.pluginmanager.getplugin("capturemanager"), encoding)
 
 
 class Terminal:
@@ -46,12 +49,15 @@ class Terminal:
     ----------
     reporter : pytest's terminal reporter
     capture : pytest's capture manager, or None
+    encoding : str or None
+        Of the terminal; without Unicode tqdm draws its bar in other signs.
     """
 
-    def __init__(self, reporter: Any, capture: Any) -> None:
+    def __init__(self, reporter: Any, capture: Any, encoding: str | None = None) -> None:
         self._reporter = reporter
         self._capture = capture
-        self.encoding = "utf-8"
+        self.encoding = encoding or "utf-8"
+        self._spell = speller(encoding)
 
     def write(self, text: str) -> None:
         """Write as it is."""
@@ -62,7 +68,7 @@ class Terminal:
         """Write on a line of its own."""
         with self._uncaptured():
             self._reporter.ensure_newline()
-            self._reporter.write_line(text)
+            self._reporter.write_line(self._spell(text))
 
     def begin(self) -> None:
         """Leave pytest's own line."""

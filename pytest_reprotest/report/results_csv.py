@@ -52,6 +52,8 @@ _NORMS = {"batch_norm": "batch", "layer_norm": "layer", "group_norm": "group"}
 _NOISES = {"dropout": "dropout", "stochastic_depth": "stochastic_depth"}
 _PENALTIES = {"weight_decay": "wdecay", "orthogonal": "orthogonal"}
 
+_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
 Values = dict[str, object]
 
 
@@ -61,8 +63,18 @@ def write_csv(path: Path, finished: Finished) -> tuple[str, ...]:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         for audited in finished.audits:
-            writer.writerows(_rows(audited))
+            for values in _rows(audited):
+                writer.writerow({name: inert(value) for name, value in values.items()})
     return ()
+
+
+def inert(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe.
+
+    >>> inert("=cmd|' /C calc'!A0"), inert("test_a.py::test_mlp"), inert(-0.1)
+    ("'=cmd|' /C calc'!A0", 'test_a.py::test_mlp', -0.1)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_OF_FORMULAS) else value
 
 
 def _rows(audited: Audited) -> Iterator[Values]:

@@ -14,6 +14,9 @@ from pytest_reprotest.tasks import CLASSIFICATION, Names
 MARKS = {"better": "<", "worse": ">", "undecided": "~"}
 """How a regularizer's PD compares with the baseline's."""
 
+OUTCOMES = ("xfail", "xpass", "rerun")
+"""What may become of a test where its verdict did not decide it."""
+
 GOOD, BAD, NEUTRAL = "green", "red", "yellow"
 
 
@@ -126,7 +129,17 @@ class Row:
             return ""
         return GOOD if self.found.verdict.status == "pass" else NEUTRAL
 
-    def _mark(self) -> str:
+    @property
+    def breached(self) -> bool:
+        """Whether it fails its test, or would if breaches were not only reported."""
+        if self.found is None:
+            return False
+        reported = self.audited.result.report_only and self.found.verdict.status != "pass"
+        return self.style == BAD or reported
+
+    @property
+    def mark(self) -> str:
+        """How its PD compares with the baseline's; empty where it was not compared."""
         comparison = self.audited.result.comparisons.get(self.label)
         return "" if comparison is None else MARKS[comparison.status]
 
@@ -146,7 +159,7 @@ class Row:
             names,
             [str(found.n_runs)],
             [score_figure(found, "score" in layout.intervals)],
-            [figure(found.prediction_difference) + self._mark()],
+            [figure(found.prediction_difference) + self.mark],
             *self._optional(found, layout),
             *([limits if layout.folded else [" ".join(limits)]] if layout.thresholds else []),
             _part(verdict_word(found, self.audited), layout),

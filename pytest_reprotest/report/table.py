@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from pytest_reprotest.report.letters import Spell
+
 Cell = Sequence[str]
 """The lines of a cell."""
 
@@ -54,7 +56,7 @@ def fold(text: str, width: int, indent: str = "") -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
+def wrap(text: str, width: int, indent: str = "  ", spell: Spell = str) -> list[str]:
     """Wrap each line of a sentence; paths and test ids stay in one piece.
 
     >>> wrap("a threshold is breached", 12)
@@ -62,7 +64,7 @@ def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
     """
     return [
         piece
-        for line in text.splitlines()
+        for line in spell(text).splitlines()
         for piece in textwrap.wrap(
             line,
             max(width, 2 * len(indent) + 1),
@@ -74,7 +76,10 @@ def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
 
 
 def columns(
-    headings: Sequence[str], rows: Sequence[Sequence[Cell]], right: Sequence[int] = ()
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    right: Sequence[int] = (),
+    spell: Spell = str,
 ) -> list[list[str]]:
     """Set rows in columns.
 
@@ -90,7 +95,8 @@ def columns(
     >>> columns(["name", "runs"], [[["none"], ["5"]], [["drop", " out"], ["5"]]], right=[1])
     [['name  runs', '----  ----'], ['none     5'], ['drop     5', ' out']]
     """
-    cells: list[Sequence[Cell]] = [[[heading] for heading in headings], *rows]
+    shown: list[Sequence[Cell]] = [[[heading] for heading in headings], *rows]
+    cells = [[[spell(line) for line in cell] for cell in row] for row in shown]
     widths = [
         max(len(line) for row in cells for line in row[number]) for number in range(len(headings))
     ]

@@ -14,6 +14,7 @@ from torch import nn
 
 from pytest_reprotest.errors import DataError, RegularizerRefused, ReprotestError, TrainingError
 from pytest_reprotest.interfaces import Placement, Prepared, Regularizer, RunOutcome, Trainer
+from pytest_reprotest.pictures import Pixels
 from pytest_reprotest.plan import Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.seeds import RunSeeds
@@ -34,6 +35,7 @@ from pytest_reprotest.training.model import (
     same_weights,
     unseeded_start,
 )
+from pytest_reprotest.training.pictures import pictures_of
 from pytest_reprotest.training.proving import digests_of, state_of
 from pytest_reprotest.training.sequential import train_sequentially
 from pytest_reprotest.training.stacked.engine import train_stack
@@ -192,6 +194,10 @@ class TorchTrainer(Trainer):
             with preserved_state(recipe.threads):
                 outcome = self._train_one(run, recipe, regularizer, placement)
             yield outcome
+
+    def pictures(self, samples: Sequence[int]) -> Pixels | None:
+        """Pictures of test samples, where inputs look like images."""
+        return pictures_of(self._test.inputs, samples)
 
     def seconds_per_run(
         self, regularizer: Regularizer, placement: Placement, n_runs: int

@@ -82,6 +82,34 @@ def test_without_plotly_it_is_refused_before_anything_trains(project, monkeypatc
     assert not (project.path / "out.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "library", "renderer"),
+    [
+        ("--repro-html=out.html", "plotly", "interactive"),
+        ("--repro-plots=out", "matplotlib", "static"),
+    ],
+)
+def test_a_library_that_is_broken_is_told_before_anything_trains(
+    project, monkeypatch, option, library, renderer
+):
+    given = importlib.import_module
+
+    def broken(name, *rest):
+        if name == f"pytest_reprotest.report.plots.{renderer}":
+            raise AttributeError("module 'numpy' has no attribute 'bool8'")
+        return given(name, *rest)
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    project.write(TEST)
+    result = project.run(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert project.said(result).endswith(
+        f"ERROR: {option}: its figures take {library}, which is installed and can't be imported "
+        "(AttributeError: module 'numpy' has no attribute 'bool8'); repair it: pip install --force-reinstall "
+        f"{library}"
+    )
+
+
 def test_a_path_that_cannot_be_written_is_refused(project):
     project.write(TEST)
     result = project.run("--repro-html=no/out.html")

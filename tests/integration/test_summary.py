@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -27,6 +28,14 @@ def summary(result):
         return []
     ends = (n for n, line in enumerate(lines) if n > starts[0] and line.startswith("==="))
     return lines[starts[0] + 1 : next(ends)]
+
+
+def failure(result):
+    """The lines of the failures."""
+    lines = result.stdout.str().splitlines()
+    start = next(n for n, line in enumerate(lines) if line.strip("= ") == "FAILURES")
+    ends = (n for n, line in enumerate(lines) if n > start and line.startswith("==="))
+    return lines[start + 1 : next(ends)]
 
 
 def rows(result):
@@ -62,6 +71,13 @@ class TestVerbosity:
         project.write(TESTS)
         assert rows(project.run("-q")) == ["test_audit.py::test_breach", "dropout"]
 
+    def test_q_shows_breaches_that_are_only_reported(self, project):
+        project.write(TESTS)
+        result = project.run("-q", "--repro-report-only")
+        result.assert_outcomes(passed=2)
+        assert rows(result) == ["test_audit.py::test_breach", "dropout"]
+        result.stdout.fnmatch_lines(["  dropout * fail (report)"])
+
     def test_q_shows_nothing_where_all_holds(self, project):
         project.write(TESTS)
         result = project.run("-q", "-k", "holds")
@@ -70,28 +86,34 @@ class TestVerbosity:
 
     def test_v_adds_dispersion_engine_and_time(self, project):
         project.write(TESTS)
-        said = " ".join(summary(project.run("-v", "-k", "holds")))
-        assert "test_holds: none: SD of accuracy 0.0000" in said
-        assert "s of training" in said
-        assert "engine sequential" in said
-        assert "runs = 3" not in said
+        lines = summary(project.run("-v", "-k", "holds"))
+        spread = next(
+            n for n, line in enumerate(lines) if line.startswith("  none: SD of accuracy")
+        )
+        assert lines[spread - 1] == "test_audit.py::test_holds"
+        assert lines[spread].startswith("  none: SD of accuracy 0.0000, ambiguity 0.0000")
+        assert re.fullmatch(r"    \d+\.\d s of training, engine sequential", lines[-1])
+        assert not any("runs = 3" in line for line in lines)
 
     def test_vv_adds_settings_with_their_origin(self, project):
         project.ini("repro_vary = none")
         project.write(TESTS)
-        said = " ".join(summary(project.run("-vv", "-k", "holds", "--repro-seed=4")))
-        assert "test_holds: runs = 3 (marker)" in said
-        assert "test_holds: seed = 4 (command line)" in said
-        assert "test_holds: vary = none (ini)" in said
-        assert "test_holds: device = cpu (default)" in said
-        assert "test_holds: max_prediction_difference = 0.1 (marker)" in said
+        lines = summary(project.run("-vv", "-k", "holds", "--repro-seed=4"))
+        told = lines[lines.index("  settings:") + 1 :]
+        assert told[:4] == [
+            "    runs = 3 (marker)",
+            "    seed = 4 (command line)",
+            "    vary = none (ini)",
+            "    device = cpu (default)",
+        ]
+        assert "    max_prediction_difference = 0.1 (marker)" in told
 
     def test_vv_adds_the_fingerprint(self, project, monkeypatch):
         monkeypatch.setenv("MKL_CBWR", "AVX2")
         project.write(TESTS)
         said = " ".join(summary(project.run("-vv", "-k", "holds")))
-        assert f"test_holds: software: python {platform.python_version()}, " in said
-        assert "test_holds: threads 1, inter-op " in said
+        assert f" software: python {platform.python_version()}, " in said
+        assert " threads 1, inter-op " in said
         assert "MKL_CBWR=AVX2" in said
         assert "software: python" not in " ".join(summary(project.run("-v", "-k", "holds")))
 
@@ -100,6 +122,45 @@ class TestVerbosity:
         result = project.run("-vv")
         result.assert_outcomes(passed=1)
         assert "reproducib" not in project.said(result).replace(str(project.path), "")
+
+
+class TestTerminals:
+    def test_without_unicode_our_signs_are_spelled_and_tables_fit(self, project, monkeypatch):
+        monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+        monkeypatch.setenv("COLUMNS", "80")
+        project.write(TESTS)
+        result = project.pytester.runpytest_subprocess("-v", "--color=no")
+        lines = [*summary(result), *failure(result)]
+        assert not any(sign in line for line in lines for sign in ("\\x", "\\u", "\x1b"))
+        assert all(line.isascii() for line in lines)
+        assert "+/-0.000~" in " ".join(lines)
+        assert "thresholds: dropout PD<=0.1" in " ".join(lines)
+        commands = [line for line in lines if "--repro-regularizers" in line]
+        assert max(len(line) for line in lines if line not in commands) <= 80
+
+    def test_colours_are_for_those_who_want_them(self, project, monkeypatch):
+        project.write(TESTS)
+        assert "\x1b[31m" in project.run("-q", "--color=yes").stdout.str()
+        assert "\x1b" not in project.run("-q", "--color=no").stdout.str()
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert "\x1b" not in project.run("-q").stdout.str()
+
+    def test_where_failures_are_listed_each_is_a_line(self, project, monkeypatch):
+        monkeypatch.setenv("CI", "true")
+        project.write(TESTS)
+        said = project.run("-k", "breach").stdout.str()
+        listed = said[said.index("short test summary info") :].splitlines()
+        assert len(listed) == 3
+        assert listed[1].endswith(
+            "- Failed: reproducibility: 1 of 2 regularizers breach a threshold"
+        )
+
+    def test_a_failure_of_the_users_own_is_listed_as_pytest_does(self, project, monkeypatch):
+        monkeypatch.setenv("CI", "true")
+        own = "def test_own(retrain):\n    retrain(FunctionTrainer(exact, y_true=y_true))\n"
+        project.write(f"{own}    pytest.fail('one\\ntwo', pytrace=False)\n")
+        said = project.run().stdout.str()
+        assert "- Failed: one\ntwo\n" in said[said.index("short test summary info") :]
 
 
 class TestOutcomes:

@@ -103,9 +103,9 @@ def test_verbose_lines_use_the_tasks_names(project):
     project.write(TESTS)
     said = project.said(project.run("-vv", "-k", "kept or test_labels or breached"))
 
-    assert re.search(r"test_kept: none: SD of R² \d\.\d{4}, ambiguity", said)
-    assert re.search(r"test_breached: none: SD of MAE \d", said)
-    assert re.search(r"test_labels: none: .* PD by label, largest first: \d 0\.\d{3}", said)
+    assert re.search(r"test_kept none: SD of R² \d\.\d{4}, ambiguity", said)
+    assert re.search(r"test_breached none: SD of MAE \d", said)
+    assert re.search(r"test_labels none: .* PD by label, largest first: \d 0\.\d{3}", said)
     assert "max_mae = 0.001 (marker)" in said
 
 

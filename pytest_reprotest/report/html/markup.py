@@ -19,7 +19,7 @@ class Markup(str):
 Child = str
 """Markup goes in as it is, any other text escaped."""
 
-_VOID = frozenset({"meta", "link", "br"})
+_VOID = frozenset({"meta", "link", "br", "img"})
 _PARTS = re.compile(r"[^_./:+-]*[_./:+-]+|[^_./:+-]+", re.DOTALL)
 
 

@@ -18,7 +18,16 @@ from pytest_reprotest.report.html.markup import (
     script,
     tag,
 )
-from pytest_reprotest.report.html.section import Block, Choice, Make, Picture, Section, scrolled
+from pytest_reprotest.report.html.section import (
+    Block,
+    Choice,
+    Make,
+    Picture,
+    Section,
+    folded,
+    scrolled,
+    table,
+)
 from pytest_reprotest.report.html.sections import SECTIONS
 from pytest_reprotest.report.html.summary import badge, summary
 from pytest_reprotest.report.html.united import Shown, united
@@ -28,6 +37,7 @@ from pytest_reprotest.report.rows import Audited
 from pytest_reprotest.result import AuditResult
 
 _HERE = Path(__file__).parent
+_MOST_CELLS = 3000  # of a figure's numbers: a matrix of 50 runs
 
 
 def page(audits: Sequence[Audited], notes: Sequence[str] = ()) -> str:
@@ -107,7 +117,15 @@ class _Figures:
             aria_label=picture.title,
             style=f"height:{drawn.layout.height}px",
         )
-        return scrolled(picture.title, plot, kind="scroll figure")
+        return join([scrolled(picture.title, plot, kind="scroll figure"), _numbers(picture)])
+
+
+def _numbers(picture: Picture) -> Markup:
+    """What the mouse would tell of a figure, for keys and for ears."""
+    told = picture.figure.tabulated()
+    if len(told.rows) * len(told.headings) > _MOST_CELLS:
+        return Markup("")
+    return folded("Numbers", table(f"{picture.title}: numbers", told.headings, told.rows))
 
 
 def _article(number: int, shown: Shown, drawn: _Figures) -> Markup:

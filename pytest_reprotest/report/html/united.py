@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_reprotest.differences import differences
 from pytest_reprotest.joined import FILE, title
+from pytest_reprotest.pictures import joined_pictures
 from pytest_reprotest.report.rows import Audited
 from pytest_reprotest.result import AuditResult
 
@@ -79,4 +80,5 @@ def _both(first: AuditResult, other: AuditResult) -> AuditResult:
         comparisons={**first.comparisons, **other.comparisons},
         not_applicable={**first.not_applicable, **other.not_applicable},
         notes=tuple(dict.fromkeys((*first.notes, *other.notes))),
+        pictures=joined_pictures(first.pictures, other.pictures),
     )

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pytest_reprotest.report.failure import failure_in_words
 from pytest_reprotest.report.html.united import Shown
-from pytest_reprotest.report.terminal import failure_in_words
 
 _EXPECTED = "failed as expected"
 PASS, FAIL, UNDECIDED, OPEN = "pass", "fail", "undecided", "open"

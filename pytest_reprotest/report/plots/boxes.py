@@ -26,6 +26,7 @@ from pytest_reprotest.report.plots.drawing import (
 from pytest_reprotest.report.plots.figure import (
     Axis,
     Figure,
+    Numbers,
     Spell,
     check_text,
     left_out,
@@ -39,6 +40,8 @@ Values = Sequence[float] | NDArray[Any]
 _AREA = (420, 340)
 _BOX, _GROUP = 38, 100  # pixels for a box, and for a group at the least
 _FILLED = 0.8  # how much of a group's place its boxes take
+_FIVE = ("lowest", "lower quartile", "median", "upper quartile", "highest")
+_FEW = 30
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -108,6 +111,24 @@ class Boxes(Figure):
     def series(self) -> list[str]:
         """The names of the series, in the order of their colours."""
         return list(dict.fromkeys(name for group in self._values.values() for name in group))
+
+    def tabulated(self) -> Numbers:
+        """What each box is drawn of, and the values where they are few."""
+        several = self.series != [""]
+        of_series = ("series",) if several else ()
+        headings = (self.x or "group", *of_series, "values", *_FIVE, "each")
+        rows = [
+            (
+                group,
+                *((name,) if several else ()),
+                str(len(values)),
+                *map(self.y.text, np.percentile(values, [0, 25, 50, 75, 100]).tolist()),
+                ", ".join(map(self.y.text, values)) if len(values) <= _FEW else "",
+            )
+            for group, by_series in self._values.items()
+            for name, values in by_series.items()
+        ]
+        return Numbers(headings, tuple(rows))
 
     def drawing(self, spell: Spell) -> Drawing:
         """Groups at 0, 1, 2..., the boxes of their series side by side."""

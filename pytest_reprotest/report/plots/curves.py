@@ -22,6 +22,7 @@ from pytest_reprotest.report.plots.drawing import (
 from pytest_reprotest.report.plots.figure import (
     Axis,
     Figure,
+    Numbers,
     Spell,
     check_text,
     left_out,
@@ -30,6 +31,7 @@ from pytest_reprotest.report.plots.figure import (
 from pytest_reprotest.report.plots.palette import Sign, signs
 
 _AREA = (420, 300)
+_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,20 @@ class Curves(Figure):
         }
         object.__setattr__(self, "_kept", kept)
         signs(kept)
+
+    def tabulated(self) -> Numbers:
+        """Mean, lowest and highest run at each step, or at about 100 of them."""
+        rows = []
+        for name, runs in self._kept.items():
+            last = max(map(len, runs))
+            for step in (*range(0, last - 1, math.ceil(last / _STEPS)), last - 1):
+                values = [run[step] for run in runs if step < len(run)]
+                known = [value for value in values if not math.isnan(value)]
+                if known:
+                    told = (sum(known) / len(known), min(known), max(known))
+                    rows.append((str(step + 1), name, *map(self.y.text, told)))
+        headings = (self.x.label or "step", self.y.label, "mean", "lowest", "highest")
+        return Numbers(headings, tuple(rows))
 
     def drawing(self, spell: Spell) -> Drawing:
         """Curves over 1, 2, 3..."""

@@ -75,8 +75,27 @@ class Axis:
         return low - below, high + above
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """What a figure shows, as a table: for who can't see it, or has no mouse to ask it.
+
+    Attributes
+    ----------
+    headings : tuple of str
+    rows : tuple of tuples of str
+        The first cell names a row.
+    """
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
 class Figure(ABC):
     """A figure as data. ``to_plotly`` and ``save`` draw it."""
+
+    @abstractmethod
+    def tabulated(self) -> Numbers:
+        """Its numbers as texts."""
 
     @abstractmethod
     def drawing(self, spell: Spell) -> Drawing:

@@ -22,6 +22,7 @@ from pytest_reprotest.report.plots.drawing import (
 from pytest_reprotest.report.plots.figure import (
     Axis,
     Figure,
+    Numbers,
     Spell,
     check_estimate,
     check_text,
@@ -103,6 +104,16 @@ class Forest(Figure):
         object.__setattr__(self, "_note", note)
         object.__setattr__(self, "_kept", kept)
         signs(row.group for row in kept)
+
+    def tabulated(self) -> Numbers:
+        """Each estimate with its interval."""
+        grouped = any(row.group for row in self._kept)
+        rows = [
+            (row.label, *((row.group,) if grouped else ()), self.x.told(row.estimate))
+            for row in self._kept
+        ]
+        headings = ("", *(("group",) if grouped else ()), self.x.label or "estimate")
+        return Numbers(headings, tuple(rows))
 
     def drawing(self, spell: Spell) -> Drawing:
         """The rows from 0 downwards, each as high as its label is, in pixels."""

@@ -12,6 +12,7 @@ from pytest_reprotest.report.plots.drawing import FONT, LINE, Cells, Drawing, Sc
 from pytest_reprotest.report.plots.figure import (
     Axis,
     Figure,
+    Numbers,
     Spell,
     check_text,
     left_out,
@@ -80,6 +81,14 @@ class HeatMap(Figure):
             ("_known", known),
         ):
             object.__setattr__(self, name, found)
+
+    def tabulated(self) -> Numbers:
+        """Each row, with the names of the columns above."""
+        rows = [
+            (name, *("" if math.isnan(value) else self.value.text(value) for value in values))
+            for name, values in zip(self.rows, self.values, strict=True)
+        ]
+        return Numbers((f"{self.y} \\ {self.x}", *self.columns), tuple(rows))
 
     def drawing(self, spell: Spell) -> Drawing:
         """Columns at 0, 1, 2..., rows at 0, -1, -2..."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects
 
 SUFFIXES = (".png", ".svg")
+_HERE = "pytest_reprotest.report.plots"
+_RENDERERS = {"plotly": "interactive", "matplotlib": "static"}
 
 
 def to_plotly(figure: Figure) -> plotly.graph_objects.Figure:
@@ -32,7 +34,7 @@ def to_plotly(figure: Figure) -> plotly.graph_objects.Figure:
     ``to_plotly(Boxes("Digits", Axis("PD", "percent"), {"none": [0.03, 0.02]})).write_html("digits.html")``
     """
     _check(figure)
-    return _renderer("interactive", "plotly").rendered(figure)
+    return _renderer("plotly").rendered(figure)
 
 
 def plotly_js() -> str:
@@ -43,12 +45,12 @@ def plotly_js() -> str:
     ReprotestError
         Where Plotly is not installed.
     """
-    source: str = _renderer("interactive", "plotly").library()
+    source: str = _renderer("plotly").library()
     return source
 
 
 def check_installed(library: str, what: str) -> None:
-    """Refuse what takes a library where that is not installed.
+    """Refuse what takes a library where that is not installed, or can't be imported: it is imported here.
 
     Parameters
     ----------
@@ -66,6 +68,13 @@ def check_installed(library: str, what: str) -> None:
             f"{what}: its figures take {library}, which is not installed; install it: "
             "pip install 'pytest-reprotest[report]'"
         )
+    try:
+        importlib.import_module(f"{_HERE}.{_RENDERERS[library]}")
+    except Exception as error:  # a library that is broken may raise anything
+        raise OptionError(
+            f"{what}: its figures take {library}, which is installed and can't be imported "
+            f"({type(error).__name__}: {error}); repair it: pip install --force-reinstall {library}"
+        ) from error
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -104,7 +113,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         raise OptionError(
             f"{target}: the folder {target.parent} does not exist; create it, or write elsewhere"
         )
-    content: bytes = _renderer("static", "matplotlib").rendered(figure, kind[1:])
+    content: bytes = _renderer("matplotlib").rendered(figure, kind[1:])
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         scratch.write_bytes(content)
@@ -124,9 +133,9 @@ def _check(figure: Any) -> None:
         )
 
 
-def _renderer(name: str, library: str) -> Any:
+def _renderer(library: str) -> Any:
     try:
-        return importlib.import_module(f"pytest_reprotest.report.plots.{name}")
+        return importlib.import_module(f"{_HERE}.{_RENDERERS[library]}")
     except ImportError as error:
         raise ReprotestError(
             f"drawing this takes {library}, which can't be imported ({error}); install it: "

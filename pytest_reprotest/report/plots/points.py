@@ -20,6 +20,7 @@ from pytest_reprotest.report.plots.drawing import (
 from pytest_reprotest.report.plots.figure import (
     Axis,
     Figure,
+    Numbers,
     Spell,
     check_estimate,
     check_text,
@@ -157,6 +158,15 @@ class Points(Figure):
         object.__setattr__(self, "_note", note)
         object.__setattr__(self, "_kept", {name: found for name, found in kept.items() if found})
         signs(self._kept)
+
+    def tabulated(self) -> Numbers:
+        """Each point with its intervals."""
+        rows = [
+            (name, self.x.told(point.x), self.y.told(point.y), point.text)
+            for name, points in self._kept.items()
+            for point in points
+        ]
+        return Numbers(("", self.x.label or "x", self.y.label or "y", ""), tuple(rows))
 
     def drawing(self, spell: Spell) -> Drawing:
         """Points at their estimates."""

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from pytest_reprotest.report.html.markup import Markup, join, tag
+from pytest_reprotest.report.html.png import data_uri
 from pytest_reprotest.report.html.section import Choice, Picture, Section, table
-from pytest_reprotest.report.html.sections.spread import PD, predicting
+from pytest_reprotest.report.html.sections.spread import PD, predicting, spreading
 from pytest_reprotest.report.plots import HeatMap
 from pytest_reprotest.result import AuditResult, RegularizerResult
 from pytest_reprotest.tasks import Array
 
 _CLASSES = 30
+_LEAST_SHOWN = 48  # pixels of the screen
+_VOTES = "predictions of the runs"
 
 
 def by_class(result: AuditResult) -> Section | None:
     """Flip rates by class, for each regularizer."""
-    details = {label: result.details(label) for label in predicting(result)}
+    details = {label: result.details(label) for label in spreading(result)}
     rates = {
         label: {each.label: each.flip_rate for each in found.by_class}
         for label, found in details.items()
@@ -46,26 +49,57 @@ def by_class(result: AuditResult) -> Section | None:
 
 
 def flips(result: AuditResult) -> Section | None:
-    """The samples on which runs disagree most, with the votes of the runs."""
+    """The samples on which runs disagree most, with their pictures and the votes of the runs."""
     tables: dict[str, Markup | Picture] = {}
-    for label, found in predicting(result).items():
+    for label, found in spreading(result).items():
         details = result.details(label)
         if details is not None and details.most_flip_prone:
-            rows = [
-                [str(sample), _true(result, sample), f"{rate:.3f}", _votes(result, found, sample)]
-                for sample, rate in details.most_flip_prone
-            ]
-            headings = ["sample", "truth", "flip rate", "predictions of the runs"]
-            tables[label] = table(f"Samples that flip most under {label}", headings, rows)
+            tables[label] = _table(result, label, found, details.most_flip_prone)
     if not tables:
         return None
-    told = "What most runs predict stands first; ✓ marks the truth. " if _voted(result) else ""
+    voted = _voted(result) and bool(predicting(result))
+    told = "What most runs predict stands first; ✓ marks the truth. " if voted else ""
     return Section(
         "Samples that flip most",
         "The flip rate is the fraction of pairs of runs that disagree on a sample, whose place in the test "
         f"set is given, counted from 0. {told}A sample on which all runs make the same mistake is wrong, "
         "not unstable, and is not here.",
         [Choice("Samples under", tables)],
+    )
+
+
+def _table(
+    result: AuditResult, label: str, found: RegularizerResult, prone: Sequence[tuple[int, float]]
+) -> Markup:
+    pictured = any(_picture(result, sample) for sample, _ in prone)
+    voted = len(found.predictions) > 0  # a file may leave them out
+    headings = ["sample", "picture" * pictured, "truth", "flip rate", _VOTES * voted]
+    rows = [
+        [
+            str(sample),
+            *([_picture(result, sample)] * pictured),
+            _true(result, sample),
+            f"{rate:.3f}",
+            *([_votes(result, found, sample)] if voted else []),
+        ]
+        for sample, rate in prone
+    ]
+    return table(f"Samples that flip most under {label}", list(filter(None, headings)), rows)
+
+
+def _picture(result: AuditResult, sample: int) -> str:
+    pixels = None if result.pictures is None else result.pictures.of(sample)
+    if pixels is None:
+        return ""
+    height, width = pixels.shape[:2]
+    times = math.ceil(_LEAST_SHOWN / max(height, width))
+    return tag(
+        "img",
+        src=data_uri(pixels),
+        alt=f"test sample {sample}, in truth {_true(result, sample)}",
+        width=str(times * width),
+        height=str(times * height),
+        class_="sample",
     )
 
 
