@@ -30,6 +30,7 @@ ROOMS = [
     "digests",
     "trace",
     "interfaces",
+    "parsing",
     "stored",
     "results_file",
     "fingerprint",
