@@ -48,6 +48,21 @@ class ResultsFile:
     audits: Mapping[str, Any]
 
 
+def check_name(path: Path, option: str) -> None:
+    """Refuse what no file can be called: it is too long, or holds a null byte or half a character.
+
+    Raises
+    ------
+    OptionError
+    """
+    try:
+        path.exists()
+        path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(f"{option}={path}: no file can be there ({reason})") from None
+
+
 def check_writable(path: Path, option: str = "--repro-json") -> None:
     """Refuse a path that cannot be written, before hours of training.
 
@@ -56,6 +71,7 @@ def check_writable(path: Path, option: str = "--repro-json") -> None:
     OptionError
     """
     spelled = f"{option}={path}"
+    check_name(path, option)
     if path.is_dir():
         raise OptionError(f"{spelled}: that is a folder; expected the path of a file to write")
     if not path.parent.is_dir():
@@ -73,6 +89,7 @@ def check_folder(path: Path, option: str) -> None:
     ------
     OptionError
     """
+    check_name(path, option)
     if path.exists() and not path.is_dir():
         raise OptionError(f"{option}={path}: that is a file; expected a folder to write into")
     if not path.is_dir():
@@ -150,8 +167,11 @@ def read_results(path: str | Path) -> ResultsFile:
     """
     try:
         document, audits = _read(path)
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror or error}") from None
+    except DataError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} can't be read: {reason}") from None
     size = sum(map(declared_bytes, audits))
     if size > MAX_FILE_BYTES:
         raise no_result(path, too_large(size, MAX_FILE_BYTES, "its"))

@@ -98,9 +98,11 @@ class SessionAudits:
         lines = self._summary() if self.planning is None else self._plan(self.planning)
         if lines:
             terminalreporter.section("reproducibility" + " plan" * (self.planning is not None))
+        from pytest_reprotest.errors import printable
+
         for line in lines:
             markup = {line.style: True} if line.style else {}
-            terminalreporter.write_line(line.text, **markup)
+            terminalreporter.write_line(printable(line.text), **markup)
 
     def _stored(self) -> list[tuple[Any, str]]:
         """Each audit as it was stored and what became of its test, in the order of the tests."""

@@ -8,19 +8,27 @@ import copy
 import json
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 ASKED = os.environ.get("REPROTEST_FUZZ_CASES")
 """Cases of each fuzz test: so many drawn at random, else a small number that is the same each time."""
 
 
-def fuzz(cases):
-    """Hypothesis settings of a fuzz test, of ``cases`` where nothing else is asked for."""
+def fuzz(cases, shrinks=True):
+    """Hypothesis settings of a fuzz test, of ``cases`` where nothing else is asked for.
+
+    Parameters
+    ----------
+    shrinks : bool
+        Look for the smallest case that fails; not where each takes a session of pytest.
+    """
+    phases = (Phase.explicit, Phase.generate, *([Phase.shrink] if shrinks else []))
     return settings(
         max_examples=cases if ASKED is None else int(ASKED),
         derandomize=ASKED is None,
         database=None,
+        phases=phases,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

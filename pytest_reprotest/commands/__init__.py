@@ -58,6 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def say(text: str, stream: Any) -> None:
     """Print a line; what a file holds can't steer the terminal."""
-    from pytest_reprotest.report.compared import printable
+    from pytest_reprotest.errors import printable
 
     print(printable(text), file=stream)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pytest_reprotest.errors import printable
 from pytest_reprotest.interfaces import Progress, RunOutcome
 from pytest_reprotest.plan import Plan
 
@@ -29,7 +30,7 @@ def progress_of(config: Any, title: str) -> Callable[[Plan], Progress] | None:
 def teller_of(config: Any, title: str) -> Callable[[str], None] | None:
     """A function that writes a sentence of a test at once, on a line of its own; None where progress is."""
     terminal = _terminal(config)
-    return None if terminal is None else lambda text: terminal.line(f"{title}: {text}")
+    return None if terminal is None else lambda text: terminal.line(printable(f"{title}: {text}"))
 
 
 def _terminal(config: Any) -> Terminal | None:
