@@ -15,17 +15,19 @@ ASKED = os.environ.get("REPROTEST_FUZZ_CASES")
 """Cases of each fuzz test: so many drawn at random, else a small number that is the same each time."""
 
 
-def fuzz(cases, shrinks=True):
+def fuzz(cases, shrinks=True, each=1):
     """Hypothesis settings of a fuzz test, of ``cases`` where nothing else is asked for.
 
     Parameters
     ----------
     shrinks : bool
         Look for the smallest case that fails; not where each takes a session of pytest.
+    each : int
+        Cases that an example holds.
     """
     phases = (Phase.explicit, Phase.generate, *([Phase.shrink] if shrinks else []))
     return settings(
-        max_examples=cases if ASKED is None else int(ASKED),
+        max_examples=cases if ASKED is None else max(1, int(ASKED) // each),
         derandomize=ASKED is None,
         database=None,
         phases=phases,

@@ -3,15 +3,24 @@
 Trainings are of a function that returns labels, and no option that starts processes is given a value that would.
 """
 
+import math
 import re
 
+import numpy as np
 import pytest
+import torch
 from damage import fuzz
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
+from torch import nn
 
+from pytest_reprotest.errors import OptionError
 from pytest_reprotest.flags import FLAGS
-from pytest_reprotest.options import MARKER_KEYS
+from pytest_reprotest.options import MARKER_KEYS, READERS, resolve
+from pytest_reprotest.readers import MOST_RUNS
+from pytest_reprotest.registry import Registry
+from pytest_reprotest.regularizers import dropout, weight_decay
+from pytest_reprotest.selection import select
 
 CODES = (
     pytest.ExitCode.OK,
@@ -198,14 +207,24 @@ def test_of_none():
 """
 
 
+ALONE = ("-p", "pytest_reprotest.plugin", "-p", "no:cacheprovider")
+"""Without other plugins a session takes half the time."""
+
+
 @pytest.fixture
-def plain(project):
-    project.write(PLAIN)
-    project.run("--repro-save-bank=bank.json", "--repro-runs=3", "-q")
+def alone(project, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     return project
 
 
-@fuzz(60, shrinks=False)
+@pytest.fixture
+def plain(alone):
+    alone.write(PLAIN)
+    alone.run(*ALONE, "--repro-save-bank=bank.json", "--repro-runs=3", "-q")
+    return alone
+
+
+@fuzz(40, shrinks=False)
 @given(options=st.lists(option(), max_size=3), ini=st.lists(option(), max_size=2))
 def test_any_command_line_and_ini_file_ends_with_a_sentence(plain, options, ini):
     lines = [
@@ -217,7 +236,7 @@ def test_any_command_line_and_ini_file_ends_with_a_sentence(plain, options, ini)
     arguments = [
         flag.option if value is None else f"{flag.option}={value}" for flag, value in options
     ]
-    result = plain.run("-p", "no:cacheprovider", *arguments)
+    result = plain.run(*ALONE, *arguments)
     out = said_by(plain, result)
     if result.ret == pytest.ExitCode.USAGE_ERROR:
         assert re.search(
@@ -328,21 +347,61 @@ def marker(draw):
     return f"{positional}{', '.join(f'{key}={value}' for key, value in found.items())}"
 
 
-@fuzz(12, shrinks=False)
+@fuzz(8, shrinks=False, each=ITEMS)
 @given(
     markers=st.lists(marker(), min_size=ITEMS, max_size=ITEMS),
     how=st.sampled_from(["", "regularizer, "]),
 )
-def test_any_marker_ends_with_a_sentence(project, markers, how):
+def test_any_marker_ends_with_a_sentence(alone, markers, how):
     for number, keywords in enumerate(markers):
         audited = (
             f"@pytest.mark.reproducibility({keywords})\n"
             f"def test_marked({how}retrain):\n    retrain(FunctionTrainer(shaky, y_true=y_true))\n"
         )
-        project.write(HELPERS + audited, name=f"test_m{number}")
-    result = project.run(
-        "-p", "no:cacheprovider", "--continue-on-collection-errors", "--repro-json=out.json"
-    )
-    out = said_by(project, result)
+        alone.write(HELPERS + audited, name=f"test_m{number}")
+    result = alone.run(*ALONE, "--continue-on-collection-errors", "--repro-json=out.json")
+    out = said_by(alone, result)
     for number in range(len(markers)):
         assert f"test_m{number}.py" in out
+
+
+# --- without a session --------------------------------------------------------------------------
+
+NAMES = {"np": np, "torch": torch, "nn": nn, "dropout": dropout, "weight_decay": weight_decay}
+exec(HELPERS, NAMES)
+
+
+@pytest.mark.filterwarnings("error")
+@fuzz(400)
+@given(
+    command_line=st.lists(option(), max_size=3),
+    ini=st.lists(option(), max_size=2),
+    keywords=marker(),
+    call=st.sampled_from([{}, {"attribute": True}, {"attribute": "perhaps"}]),
+)
+def test_any_options_are_read_or_refused(command_line, ini, keywords, call):
+    given = [
+        {
+            flag.key: True if value is None else value
+            for flag, value in options
+            if flag.key in READERS
+        }
+        for options in (command_line, ini)
+    ]
+    marked = eval(f"dict({keywords.removeprefix('3, ')})", NAMES)
+    try:
+        options = resolve(given[0], marked, given[1], call)
+        found = select(options, Registry())
+    except OptionError as error:
+        refusal = str(error)
+        event("refused")
+    else:
+        refusal = None
+        event("read")
+    if refusal is not None:
+        assert 10 < len(refusal) < 50_000
+        return
+    assert 2 <= options.runs <= options.looks[-1] <= MOST_RUNS
+    assert found.baseline in found.regularizers
+    assert all(math.isfinite(limit.value) for limit in options.bounds.limits(found.baseline))
+    assert 0 <= options.seed < 2**128
