@@ -16,6 +16,7 @@ from torch import nn
 
 from pytest_reprotest import FunctionTrainer, audit
 from pytest_reprotest.errors import OptionError, TrainingError
+from pytest_reprotest.execution import processes
 from pytest_reprotest.execution.processes import ProcessExecutor
 from pytest_reprotest.options import resolve
 from pytest_reprotest.registry import Registry

@@ -242,7 +242,7 @@ def test_a_file_that_others_cannot_read_stays_so(tmp_path, mode):
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\ud800"])
 def test_what_no_file_can_be_called_is_refused(tmp_path, name):
     for check in (check_writable, results_file.check_folder):
-        with pytest.raises(OptionError, match="^--repro-json=.*: no file can be there"):
+        with pytest.raises(OptionError, match=r"^--repro-json=.*: no file can be there"):
             check(tmp_path / name, "--repro-json")
     with pytest.raises(DataError, match="can't be read"):
         read_results(tmp_path / name)
