@@ -10,7 +10,14 @@ from typing import Any, Literal, cast, get_args
 from pytest_reprotest.errors import DataError, OptionError, did_you_mean
 from pytest_reprotest.statistics import Estimate
 from pytest_reprotest.statistics.change import Contrast
-from pytest_reprotest.stored import entry, estimate_in, estimate_out, number_in, number_out
+from pytest_reprotest.stored import (
+    entry,
+    estimate_in,
+    estimate_out,
+    finite_in,
+    number_in,
+    number_out,
+)
 from pytest_reprotest.thresholds import Limit
 
 Status = Literal["same", "worse", "better"]
@@ -116,7 +123,7 @@ class Change:
             number_in(stored.get("old"), "old"),
             number_in(stored.get("new"), "new"),
             estimate_in(stored, "change"),
-            Limit(_TOLERANCES[measure], number_in(limits[_TOLERANCES[measure]], "limit")),
+            Limit(_TOLERANCES[measure], finite_in(limits, _TOLERANCES[measure])),
             cast(Status, status),
             estimate_in(stored, "bound"),
         )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from pytest_reprotest.stored import entry, number_in
+from pytest_reprotest.stored import entry
 from pytest_reprotest.trace import Draw, Event, Trace
 
 _CAUSES: dict[str, str] = {
@@ -100,7 +100,7 @@ class Divergence:
         ------
         DataError
         """
-        step, trainings = (int(number_in(stored.get(key), key)) for key in ("step", "trainings"))
+        step, trainings = (entry(stored, key, int) for key in ("step", "trainings"))
         phase, name, what, cause, line = (
             entry(stored, key, str) for key in ("phase", "name", "what", "cause", "line")
         )

@@ -11,7 +11,7 @@ from pytest_reprotest.errors import OptionError
 from pytest_reprotest.flags import WRITTEN
 from pytest_reprotest.kinds import KINDS, TOLERANCES
 from pytest_reprotest.origins import COMMAND_LINE, spelled
-from pytest_reprotest.results_file import check_folder, check_writable
+from pytest_reprotest.results_file import check_folder, check_name, check_writable
 from pytest_reprotest.settings import PATHS, READ, given, keeps, path_of, paths
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ def check_files(config: Any) -> None:
     if config.option.repro_json_predictions is not None and "json" not in known:
         told = spelled(COMMAND_LINE, "json_predictions", config.option.repro_json_predictions)
         raise OptionError(f"{told}: that is of a file of results; name it with --repro-json")
+    for key in READ:
+        path = path_of(config, key)
+        if path is not None:
+            check_name(path, _flag(key))
     for flag in WRITTEN:
         path = path_of(config, flag.key)
         if path is not None:
@@ -140,6 +144,10 @@ def open_shelf(config: Any) -> Shelf | None:
         if path is not None:
             return opened(path, known[key])
     return None
+
+
+def _flag(key: str) -> str:
+    return f"--repro-{key.replace('_', '-')}"
 
 
 def _told(key: str, known: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ def group(name: str, label: str) -> str:
     >>> group("test_a.py::test_mlp[dropout-small]", "dropout"), group("test_a.py::test_mlp[dropout]", "dropout")
     ('test_a.py::test_mlp[small]', 'test_a.py::test_mlp')
     """
-    found = re.fullmatch(r"(.*?::[^\[]*)\[(.*)\]( #\d+)?", name, flags=re.DOTALL)
+    found = re.fullmatch(r"((?:(?!::).)*::[^\[]*)\[(.*)\]( #\d+)?", name, flags=re.DOTALL)
     if not found:
         return name
     stem, parameters, count = found[1], found[2], found[3] or ""

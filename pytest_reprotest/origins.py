@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_reprotest.errors import shown
+
 COMMAND_LINE, CALL, MARKER, INI, DEFAULT = "command line", "call", "marker", "ini", "default"
 
 NEAREST_FIRST = (COMMAND_LINE, CALL, MARKER, INI, DEFAULT)
@@ -30,4 +32,5 @@ def spelled(origin: str, key: str, value: Any) -> str:
         return flag if value is True else f"{flag}={value}"
     if origin == INI:
         return f"ini option repro_{key} = {value}"
-    return f"{key}={value!r}" if origin == CALL else f"reproducibility({key}={value!r})"
+    told = f"{key}={shown(value)}"
+    return told if origin == CALL else f"reproducibility({told})"

@@ -64,7 +64,8 @@ def pilots_in(
     notes: list[str] = []
     seen: set[str] = set()
     for stored_name, stored in file.audits.items():
-        held = tuple(stored.get("regularizers") or ())
+        found_there = stored.get("regularizers")
+        held = tuple(found_there) if isinstance(found_there, dict) else ()
         same = group(stored_name, held[0]) if len(held) == 1 else stored_name
         wanted = [label for label in labels if label in held]
         if not wanted or title not in (stored_name, same):

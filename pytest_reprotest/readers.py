@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import Any
 
-from pytest_reprotest.errors import OptionError, did_you_mean
+from pytest_reprotest.errors import OptionError, did_you_mean, shown
 from pytest_reprotest.seeds import SOURCES, check_sources
 
+MOST_RUNS = 10_000
+"""stored.MAX_RUNS: results of more are not read."""
+MOST_SEED = 2**128
+"""NumPy draws seeds of as many bits."""
 MIN_RUNS = 3
 """statistics.permutation.MIN_RUNS, without loading scipy where a session only reads its options."""
 CONFIDENCE = 0.95
@@ -20,16 +25,18 @@ def read_runs(value: Any) -> int:
     """An integer of at least 2, or its decimal text."""
     number = _integer(value)
     if number < 2:
-        raise OptionError(f"got {value!r}; expected at least 2 runs, since a pair is compared")
-    return number
+        raise OptionError(f"got {shown(value)}; expected at least 2 runs, since a pair is compared")
+    return _bearable(number)
 
 
 def read_bank_runs(value: Any) -> int:
     """An integer of at least 1, or its decimal text."""
     number = _integer(value)
     if number < 1:
-        raise OptionError(f"got {value!r}; expected at least 1 new run to hold against the bank")
-    return number
+        raise OptionError(
+            f"got {shown(value)}; expected at least 1 new run to hold against the bank"
+        )
+    return _bearable(number)
 
 
 def read_max_runs(value: Any) -> int:
@@ -37,9 +44,15 @@ def read_max_runs(value: Any) -> int:
     number = _integer(value)
     if number < MIN_RUNS:
         raise OptionError(
-            f"got {value!r}; expected at least {MIN_RUNS} runs: fewer have no interval"
+            f"got {shown(value)}; expected at least {MIN_RUNS} runs: fewer have no interval"
         )
-    return number
+    return _bearable(number)
+
+
+def _bearable(runs: int) -> int:
+    if runs > MOST_RUNS:
+        raise OptionError(f"got {shown(runs)}; expected at most {MOST_RUNS:,} runs")
+    return runs
 
 
 def read_half_width(value: Any) -> float:
@@ -60,11 +73,11 @@ def _between(value: Any, low: float, expected: str) -> float:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise OptionError(f"got {value!r} ({type(value).__name__}); {expected}") from None
+    except Exception:  # a value's own code may raise anything
+        raise OptionError(f"got {shown(value)} ({type(value).__name__}); {expected}") from None
     if not low < number < 1:  # also refuses NaN
         hint = f" For {number:g}% write {number / 100:g}." if 100 * low < number < 100 else ""
-        raise OptionError(f"got {value!r}; {expected}.{hint}")
+        raise OptionError(f"got {shown(value)}; {expected}.{hint}")
     return number
 
 
@@ -72,7 +85,9 @@ def read_seed(value: Any) -> int:
     """An integer of 0 or more, or its decimal text."""
     number = _integer(value)
     if number < 0:
-        raise OptionError(f"got {value!r}; expected a seed of 0 or more")
+        raise OptionError(f"got {shown(value)}; expected a seed of 0 or more")
+    if number >= MOST_SEED:
+        raise OptionError(f"got {shown(value)}; expected a seed below 2^128")
     return number
 
 
@@ -81,10 +96,15 @@ def _integer(value: Any) -> int:
         try:
             return int(value.strip())
         except ValueError:
-            raise OptionError(f"got {value!r}; expected an integer") from None
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise OptionError(f"got {value!r} ({type(value).__name__}); expected an integer")
-    return int(value)
+            raise OptionError(f"got {shown(value)}; expected an integer") from None
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except Exception:  # a value's own code may raise anything
+        raise OptionError(
+            f"got {shown(value)} ({type(value).__name__}); expected an integer"
+        ) from None
 
 
 def read_vary(value: Any) -> tuple[str, ...]:
@@ -97,7 +117,7 @@ def read_vary(value: Any) -> tuple[str, ...]:
         names = list(value)
     else:
         raise OptionError(
-            f"got {value!r}; expected 'all', 'none' or any of {', '.join(SOURCES)}, as text or a list"
+            f"got {shown(value)}; expected 'all', 'none' or any of {', '.join(SOURCES)}, as text or a list"
         )
     if names == ["all"]:
         return SOURCES
@@ -106,7 +126,9 @@ def read_vary(value: Any) -> tuple[str, ...]:
     if not names:
         raise OptionError("got an empty list; expected 'none' or any of " + ", ".join(SOURCES))
     if "all" in names or "none" in names:
-        raise OptionError(f"got {value!r}; expected 'all' or 'none' alone, or any of the others")
+        raise OptionError(
+            f"got {shown(value)}; expected 'all' or 'none' alone, or any of the others"
+        )
     return check_sources(names)
 
 
@@ -114,28 +136,28 @@ def read_device(value: Any) -> str:
     """The spelling of a device; whether it exists is known once torch is loaded."""
     if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+(,\d+)*)?", value):
         raise OptionError(
-            f"got {value!r}; expected auto, cpu, cuda, cuda:N, cuda:0,1 or mps."
-            + did_you_mean(str(value), ("auto", "cpu", "cuda", "mps"))
+            f"got {shown(value)}; expected auto, cpu, cuda, cuda:N, cuda:0,1 or mps."
+            + did_you_mean(shown(value), ("auto", "cpu", "cuda", "mps"))
         )
     return value
 
 
 def read_choice(value: Any, valid: tuple[str, ...]) -> str:
     """One of some names."""
-    if value not in valid:
+    if not isinstance(value, str) or value not in valid:
         raise OptionError(
-            f"got {value!r}; expected {', '.join(valid)}.{did_you_mean(str(value), valid)}"
+            f"got {shown(value)}; expected {', '.join(valid)}.{did_you_mean(str(value), valid) if isinstance(value, str) else ''}"
         )
-    return str(value)
+    return value
 
 
 def read_workers(value: Any) -> int | str:
     """An integer of at least 1, or ``auto``."""
-    if value == "auto":
+    if isinstance(value, str) and value == "auto":
         return "auto"
     number = _integer(value)
     if number < 1:
-        raise OptionError(f"got {value!r}; expected at least 1 worker, or auto")
+        raise OptionError(f"got {shown(value)}; expected at least 1 worker, or auto")
     return number
 
 
@@ -154,16 +176,16 @@ def read_regularizers(value: Any) -> tuple[Any, ...]:
 
 def read_switch(value: Any) -> bool:
     """True or false, or an ini file's text for them."""
-    text = str(value).strip().lower()
+    text = str(value).strip().lower() if isinstance(value, (str, int)) else ""
     if text in ("true", "1", "yes", "on"):
         return True
     if text in ("false", "0", "no", "off"):
         return False
-    raise OptionError(f"got {value!r}; expected true or false")
+    raise OptionError(f"got {shown(value)}; expected true or false")
 
 
 def read_name(value: Any) -> str:
     """A non-empty text."""
     if not isinstance(value, str) or not value.strip():
-        raise OptionError(f"got {value!r}; expected the name of a regularizer, such as 'none'")
+        raise OptionError(f"got {shown(value)}; expected the name of a regularizer, such as 'none'")
     return value.strip()

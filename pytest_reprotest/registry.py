@@ -8,7 +8,7 @@ import keyword
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pytest_reprotest.errors import OptionError, did_you_mean
+from pytest_reprotest.errors import OptionError, did_you_mean, shown
 from pytest_reprotest.interfaces import Regularizer
 
 _ROOM = "pytest_reprotest.regularizers"
@@ -33,6 +33,9 @@ def load(reference: str) -> Any:
     """The object that ``"module:object"`` names."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+_LONGEST = 10_000  # characters of a list of regularizers; what is longer no parser is given
 
 
 class Registry:
@@ -68,7 +71,7 @@ class Registry:
     def _register(self, regularizer: Any) -> None:
         if not (isinstance(regularizer, type) and issubclass(regularizer, Regularizer)):
             raise OptionError(
-                f"pytest_reprotest_regularizers returned {regularizer!r}; expected subclasses of "
+                f"pytest_reprotest_regularizers returned {shown(regularizer)}; expected subclasses of "
                 "pytest_reprotest.Regularizer"
             )
         name = getattr(regularizer, "name", None)
@@ -131,7 +134,7 @@ class Registry:
                 called = isinstance(item, type) and issubclass(item, Regularizer)
                 hint = f" Call the class: {item.name}()" if called else ""
                 raise OptionError(
-                    f"got {item!r} as a regularizer; expected a name, or an object such as "
+                    f"got {shown(item)} as a regularizer; expected a name, or an object such as "
                     f"weight_decay(1e-3).{hint}"
                 )
         if not found:
@@ -147,7 +150,7 @@ class Registry:
         found = self.resolve([specification])
         if len(found) > 1:
             raise OptionError(
-                f"{specification!r} names {len(found)} regularizers; expected one. Write an entry for "
+                f"{shown(specification)} names {len(found)} regularizers; expected one. Write an entry for "
                 "each, or one number for all"
             )
         return found[0].label
@@ -156,10 +159,13 @@ class Registry:
         if text.strip() in self._offered:
             return [self._offered[text.strip()]]
         try:
+            if len(text) > _LONGEST:
+                raise SyntaxError
             tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError):  # ValueError: a null byte, before Python 3.12
+            ast.unparse(tree)  # what is nested too deeply ends here, too
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # a null byte; brackets
             raise OptionError(
-                f"can't read the regularizers {text!r}; expected names such as "
+                f"can't read the regularizers {shown(text)}; expected names such as "
                 f"'none,weight_decay(1e-3),batch_norm+dropout'.{did_you_mean(text, self.names)}"
             ) from None
         parts = tree.elts if isinstance(tree, ast.Tuple) else [tree]
@@ -191,14 +197,14 @@ class Registry:
             try:
                 arguments = [ast.literal_eval(argument) for argument in node.args]
                 keywords = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError, MemoryError):
                 raise OptionError(
-                    f"can't read the parameters of {node.func.id!r} in {text!r}; expected numbers, such "
+                    f"can't read the parameters of {node.func.id!r} in {shown(text)}; expected numbers, such "
                     "as weight_decay(1e-3)"
                 ) from None
             return self._build(node.func.id, keywords, arguments)
         raise OptionError(
-            f"can't read the regularizers {text!r}; expected names such as "
+            f"can't read the regularizers {shown(text)}; expected names such as "
             f"'none,weight_decay(1e-3),batch_norm+dropout'.{did_you_mean(text, self.names)}"
         )
 
@@ -210,5 +216,5 @@ class Registry:
             return factory(*arguments, **keywords)
         except OptionError:
             raise
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             raise OptionError(f"the regularizer {name!r} can't be built: {error}") from None

@@ -18,9 +18,11 @@ from pytest_reprotest.proof import Proof
 from pytest_reprotest.statistics import UNKNOWN, Estimate, Summary
 from pytest_reprotest.statistics.gate import Gate
 from pytest_reprotest.stored import (
+    MAX_RUNS,
     entry,
     estimate_in,
     estimate_out,
+    finite_in,
     number_in,
     number_out,
     pack,
@@ -214,16 +216,17 @@ class RegularizerResult:
         DataError
         """
         left_out = 0 if "predictions" in stored else entry(stored, "n_runs", int)
-        if left_out < 0:
-            raise DataError(f"n_runs is {left_out}; expected 0 or more")
         packed = stored.get("predictions", [])
         labels = unpack(packed, task.y_true_dims + 1, task.floats)
+        n_runs = left_out or len(labels)
+        if not 0 <= n_runs <= MAX_RUNS:
+            raise DataError(f"n_runs is {n_runs}; expected 0 to {MAX_RUNS:,}")
         if labels.size and labels.shape[1] != n_samples:
             raise DataError(f"runs of {labels.shape[1]} samples stand beside {n_samples} in y_true")
         estimates = {field: estimate_in(stored, name) for name, field in _named(task)}
         # without a name of its own it is the score
         estimates.setdefault("effective_score", estimates["score"])
-        told = entry(stored, "verdict", dict)
+        told, limits = entry(stored, "verdict", dict), entry(stored, "limits", dict)
         status = entry(told, "status", str)
         if status not in get_args(Status):
             raise DataError(f"a verdict is {status!r:.40}; expected {', '.join(get_args(Status))}")
@@ -231,14 +234,10 @@ class RegularizerResult:
             regularizer,
             labels if labels.size else labels.reshape(0, n_samples),
             Summary(**estimates, score_std=number_in(stored.get(task.names.score_std))),
-            tuple(
-                Limit(name, number_in(value, name))
-                for name, value in entry(stored, "limits", dict).items()
-                if name in KINDS
-            ),
+            tuple(Limit(name, finite_in(limits, name)) for name in limits if name in KINDS),
             Verdict(cast(Status, status), texts(told, "reasons"), entry(told, "broken", bool)),
             _losses(entry(stored, "losses", list)),
-            number_in(stored.get("seconds"), "seconds"),
+            finite_in(stored, "seconds"),
             task,
             number_in(stored.get("score_distance"), "score_distance"),
             number_in(stored["study_p_value"]) if "study_p_value" in stored else None,

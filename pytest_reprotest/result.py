@@ -23,6 +23,7 @@ from pytest_reprotest.stored import (
     pack,
     packed_bytes,
     texts,
+    texts_by_name,
     too_large,
     unpack,
 )
@@ -182,18 +183,23 @@ class AuditResult:
         for found in by_label.values():
             if len(found.predictions):
                 task.check_stored(found.predictions, y_true)
+        on_inconclusive = entry({"on_inconclusive": "fail", **stored}, "on_inconclusive", str)
+        if on_inconclusive not in ("fail", "pass", "skip"):
+            raise DataError(
+                f"on_inconclusive is {on_inconclusive!r:.40}; expected fail, pass or skip"
+            )
         return cls(
             name=entry(stored, "name", str),
             by_regularizer=by_label,
             y_true=y_true if task.floats else y_true.astype(np.int64),
             baseline=entry(stored, "baseline", str),
-            not_applicable=entry(stored, "not_applicable", dict),
-            settings=entry(stored, "settings", dict),
+            not_applicable=texts_by_name(stored, "not_applicable"),
+            settings=_settings_in(entry(stored, "settings", dict)),
             notes=texts(stored, "notes"),
             report_only=entry(stored, "report_only", bool),
             task=task,
             comparisons={name: comparison_in(entry(compared, name, dict)) for name in compared},
-            on_inconclusive=str(stored.get("on_inconclusive", "fail")),
+            on_inconclusive=on_inconclusive,
             pictures=Pictures.from_dict(entry(stored, "pictures", dict), len(y_true))
             if "pictures" in stored
             else None,
@@ -229,6 +235,15 @@ def stored_audit(file: ResultsFile, name: str) -> AuditResult:
             f"{did_you_mean(name, file.audits)}"
         )
     return _decoded(file.path, file.audits[name])
+
+
+def _settings_in(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings; those that are read by their name are of the kind that is expected there."""
+    if "origins" in stored:
+        texts_by_name(stored, "origins")
+    if "training" in stored:
+        entry(stored, "training", dict)
+    return stored
 
 
 def _decoded(path: str | Path, stored: Any) -> AuditResult:

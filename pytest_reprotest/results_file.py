@@ -6,9 +6,11 @@ Version 1 held labels as plain lists and flip rates beside them; it is still rea
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 import os
+import secrets
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +18,11 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from pytest_reprotest.errors import DataError, OptionError
+from pytest_reprotest.parsing import MAX_BYTES, parsed
+from pytest_reprotest.stored import MAX_FILE_BYTES, declared_bytes, too_large
 
 SCHEMA_VERSION = 2
 READABLE = (1, 2)
-MAX_BYTES = 2**28
 
 Kind = Literal["results", "bank"]
 KINDS: tuple[Kind, ...] = ("results", "bank")
@@ -45,6 +48,21 @@ class ResultsFile:
     audits: Mapping[str, Any]
 
 
+def check_name(path: Path, option: str) -> None:
+    """Refuse what no file can be called: it is too long, or holds a null byte or half a character.
+
+    Raises
+    ------
+    OptionError
+    """
+    try:
+        path.exists()
+        path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(f"{option}={path}: no file can be there ({reason})") from None
+
+
 def check_writable(path: Path, option: str = "--repro-json") -> None:
     """Refuse a path that cannot be written, before hours of training.
 
@@ -53,6 +71,7 @@ def check_writable(path: Path, option: str = "--repro-json") -> None:
     OptionError
     """
     spelled = f"{option}={path}"
+    check_name(path, option)
     if path.is_dir():
         raise OptionError(f"{spelled}: that is a folder; expected the path of a file to write")
     if not path.parent.is_dir():
@@ -70,6 +89,7 @@ def check_folder(path: Path, option: str) -> None:
     ------
     OptionError
     """
+    check_name(path, option)
     if path.exists() and not path.is_dir():
         raise OptionError(f"{option}={path}: that is a file; expected a folder to write into")
     if not path.is_dir():
@@ -107,11 +127,29 @@ def write_results(
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[TextIO]:
     """A file to write text to, which takes the place of what is at the path once all of it is there."""
+    with (
+        replacing(path) as scratch,
+        scratch.open("r+", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        yield file
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """An empty file beside a path, which takes the place of what is there at the end.
+
+    Nobody can have put a link where it is made: its name can't be guessed, and only a new file will do. A link at
+    the path itself is replaced, not followed. A file that others can't read stays so.
+    """
     target = Path(path)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    scratch = target.with_name(f".reprotest-{secrets.token_hex(8)}")
     try:
-        with scratch.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            yield file
+        scratch.touch(exist_ok=False)
+        with contextlib.suppress(FileNotFoundError):
+            before = target.lstat().st_mode
+            if stat.S_ISREG(before):
+                scratch.chmod((stat.S_IMODE(before) & 0o777) | stat.S_IRUSR | stat.S_IWUSR)
+        yield scratch
         scratch.replace(target)
     except BaseException:
         scratch.unlink(missing_ok=True)
@@ -129,8 +167,14 @@ def read_results(path: str | Path) -> ResultsFile:
     """
     try:
         document, audits = _read(path)
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror or error}") from None
+    except DataError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} can't be read: {reason}") from None
+    size = sum(map(declared_bytes, audits))
+    if size > MAX_FILE_BYTES:
+        raise no_result(path, too_large(size, MAX_FILE_BYTES, "its"))
     by_name: dict[str, Any] = {}
     for stored in audits:
         name = stored.get("name") if isinstance(stored, dict) else None
@@ -173,9 +217,9 @@ def _read(path: str | Path) -> tuple[dict[str, Any], list[Any]]:
             "a file"
         )
     try:
-        document = json.loads(data.decode("utf-8"), parse_constant=_no_number, parse_float=_finite)
+        document = parsed(data)
         version, audits = document["schema_version"], list(document["audits"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise no_result(path, error) from None
     if type(version) is not int or version not in READABLE:
         raise DataError(
@@ -183,17 +227,6 @@ def _read(path: str | Path) -> tuple[dict[str, Any], list[Any]]:
             f"{' and '.join(map(str, READABLE))}. Upgrade pytest-reprotest"
         )
     return document, audits
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text} is too large for a number")
-    return number
-
-
-def _no_number(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def no_result(path: str | Path, error: Exception) -> DataError:

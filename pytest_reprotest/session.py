@@ -145,9 +145,11 @@ class SessionAudits:
             lines = self._summary()
         if lines:
             terminalreporter.section(title)
+        from pytest_reprotest.errors import printable
+
         for line in lines:
             markup = {line.style: True} if line.style else {}
-            terminalreporter.write_line(line.text, **markup)
+            terminalreporter.write_line(printable(line.text), **markup)
 
     def _stored(self) -> list[tuple[Any, str]]:
         """Each audit as it was stored and what became of its test, in the order of the tests."""

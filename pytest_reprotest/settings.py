@@ -45,14 +45,14 @@ def options_of(config: Any, node: Any, call: Mapping[str, Any] | None = None) ->
     call : mapping, optional
         Options among the keywords of ``retrain``, which win over markers.
     """
-    from pytest_reprotest.errors import OptionError
+    from pytest_reprotest.errors import OptionError, shown
     from pytest_reprotest.options import resolve
 
     keywords: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers(MARKER))):
         if marker.args:
             raise OptionError(
-                f"{MARKER}() takes keywords only; got {', '.join(map(repr, marker.args))}. Write "
+                f"{MARKER}() takes keywords only; got {', '.join(map(shown, marker.args))}. Write "
                 f"{MARKER}(runs=10), for example"
             )
         keywords.update(marker.kwargs)
@@ -129,7 +129,7 @@ def keeps(config: Any, key: str) -> bool:
     ------
     OptionError
     """
-    from pytest_reprotest.errors import OptionError
+    from pytest_reprotest.errors import OptionError, shown
     from pytest_reprotest.origins import COMMAND_LINE, INI, spelled
     from pytest_reprotest.readers import read_switch
 
@@ -142,7 +142,7 @@ def keeps(config: Any, key: str) -> bool:
         return read_switch(value)
     except OptionError:
         told = spelled(origin, key, value)
-        raise OptionError(f"{told}: got {value!r}; expected yes or no") from None
+        raise OptionError(f"{told}: got {shown(value)}; expected yes or no") from None
 
 
 def planning_of(config: Any) -> Planning | None:

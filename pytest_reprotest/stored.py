@@ -11,6 +11,7 @@ import math
 import sys
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
@@ -25,6 +26,11 @@ Value = TypeVar("Value")
 
 MAX_ARRAY_BYTES = 2**30
 """The arrays of one audit, unpacked: 1000 runs of 10,000 samples under 100 regularizers."""
+
+MAX_FILE_BYTES = 2**32
+"""The arrays of all audits of a file, unpacked: its report holds all at once."""
+MAX_RUNS = 10_000
+"""Finished runs of one regularizer: their pairs take 800 MB."""
 
 _MOST_AXES = 4  # runs, samples, labels; pictures, height, width, colours
 _LEVEL = 6  # of zlib: 1 gives files larger by 40%, 9 takes ten times as long for 10%
@@ -72,6 +78,20 @@ def packed_bytes(stored: Any) -> int:
     if dtype not in _DTYPES or sizes != shape or len(shape) > _MOST_AXES:
         raise DataError(f"an array of type {dtype[:40]!r} and shape {shape[:3]} can't be unpacked")
     return math.prod(sizes) * _DTYPES[dtype].itemsize
+
+
+def declared_bytes(stored: Any) -> int:
+    """How many bytes the arrays of a stored audit say they unpack to; what is no array takes none."""
+    if not isinstance(stored, dict):
+        return 0
+    found = stored.get("regularizers")
+    each = found.values() if isinstance(found, dict) else ()
+    arrays = [inner.get("predictions") for inner in each if isinstance(inner, dict)]
+    total = 0
+    for array in (stored.get("y_true"), *arrays):
+        with suppress(DataError):  # it is told where it is unpacked
+            total += packed_bytes(array)
+    return total
 
 
 def unpack(stored: Any, n_dimensions: int, floats: bool = False) -> NDArray[Any]:
@@ -152,9 +172,9 @@ def _check_numbers(stored: list[Any], axes: int) -> None:
             raise DataError(f"a list holds {_told(value)}; expected numbers")
 
 
-def too_large(size: int) -> DataError:
-    """The error of an audit whose arrays would not be safe to hold."""
-    return DataError(f"an audit's arrays take {size:,} bytes; expected at most {MAX_ARRAY_BYTES:,}")
+def too_large(size: int, most: int = MAX_ARRAY_BYTES, whose: str = "an audit's") -> DataError:
+    """The error of arrays that would not be safe to hold."""
+    return DataError(f"{whose} arrays take {size:,} bytes; expected at most {most:,}")
 
 
 def entry(stored: Mapping[str, Any], key: str, kind: type[Value]) -> Value:
@@ -182,6 +202,12 @@ def texts(stored: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(values)
 
 
+def texts_by_name(stored: Mapping[str, Any], key: str) -> dict[str, str]:
+    """An entry that is an object of texts."""
+    values = entry(stored, key, dict)
+    return {name: entry(values, name, str) for name in values}
+
+
 def number_out(number: float) -> float | None:
     """A finite number; None for any other."""
     return float(number) if math.isfinite(number) else None
@@ -196,6 +222,18 @@ def number_in(stored: Any, name: str = "number") -> float:
     if not abs(stored) <= sys.float_info.max:
         raise DataError(f"{name} is {_told(stored)}; expected a finite number")
     return float(stored)
+
+
+def finite_in(stored: Mapping[str, Any], key: str) -> float:
+    """An entry that is a finite number, and not left open.
+
+    >>> finite_in({"seconds": 2}, "seconds")
+    2.0
+    """
+    number = number_in(stored.get(key), key)
+    if math.isnan(number):
+        raise DataError(f"{key} is null or missing; expected a finite number")
+    return number
 
 
 def estimate_out(estimate: Estimate) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_reprotest.errors import OptionError, did_you_mean
+from pytest_reprotest.errors import OptionError, did_you_mean, shown
 from pytest_reprotest.kinds import DEFAULT_TOLERANCES, KINDS, THRESHOLDS, TOLERANCES, Kind
 
 __all__ = [
@@ -55,7 +55,10 @@ def read_threshold(name: str, value: Any) -> Threshold:
         return _number(kind, value)
     if not value:
         raise OptionError("got an empty mapping; expected regularizer names with a number each")
-    return {str(regularizer): _number(kind, number) for regularizer, number in value.items()}
+    return {
+        key if isinstance(key, str) else shown(key): _number(kind, number)
+        for key, number in value.items()
+    }
 
 
 def _number(kind: Kind, value: Any) -> float:
@@ -64,12 +67,12 @@ def _number(kind: Kind, value: Any) -> float:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise OptionError(f"got {value!r} ({type(value).__name__}); {expected}") from None
+    except Exception:  # a value's own code may raise anything
+        raise OptionError(f"got {shown(value)} ({type(value).__name__}); {expected}") from None
     if not (kind.lowest <= number <= kind.highest and math.isfinite(number)):  # also refuses NaN
         percent = kind.highest == 1.0 < number <= 100.0
         hint = f" For {number:g}% write {number / 100:g}." if percent else ""
-        raise OptionError(f"got {value!r}; {expected}.{hint}")
+        raise OptionError(f"got {shown(value)}; {expected}.{hint}")
     return number
 
 

@@ -29,6 +29,7 @@ ROOMS = [
     "verdict",
     "digests",
     "trace",
+    "parsing",
     "stored",
     "pictures",
     "interfaces",

@@ -16,6 +16,7 @@ from torch import nn
 
 from pytest_reprotest import FunctionTrainer, audit
 from pytest_reprotest.errors import OptionError, TrainingError
+from pytest_reprotest.execution import processes
 from pytest_reprotest.execution.processes import ProcessExecutor
 from pytest_reprotest.options import resolve
 from pytest_reprotest.registry import Registry
@@ -273,3 +274,14 @@ def test_workers_compute_with_the_flags_of_the_session(executor):
     assert result["none"].accuracy.value == pytest.approx(0.95)
     assert result.settings["flags"]["torch.set_default_dtype"] == "float64"
     assert result.settings["environment"]["OMP_NUM_THREADS"] == "1"
+
+
+def test_what_is_sent_to_workers_is_in_a_folder_that_nobody_else_can_enter(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "_memory_folder", lambda: str(tmp_path))
+    made = processes.ProcessExecutor(1)
+    folder = made._hold().folder
+    assert folder.parent == tmp_path
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.stat().st_uid == os.getuid()
+    made.close()
+    assert not folder.exists()

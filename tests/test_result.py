@@ -205,6 +205,12 @@ def changed(where, value):
         ("regularizers/none/losses", [3], "losses hold something else than a list for each run"),
         ("regularizers/none/losses", [["x"]], "losses is 'x' (a text); expected a number"),
         ("regularizers/none/seconds", "long", "seconds is 'long' (a text); expected a number"),
+        ("regularizers/none/seconds", None, "seconds is null or missing; expected a finite number"),
+        ("regularizers/none/limits/min_accuracy", None, "min_accuracy is null or missing; expecte"),
+        ("on_inconclusive", "cry", "on_inconclusive is 'cry'; expected fail, pass or skip"),
+        ("not_applicable", {"adam": 3}, "adam is 3 (an integer); expected a text"),
+        ("settings", {"origins": 3}, "origins is 3 (an integer); expected an object"),
+        ("settings", {"training": []}, "training is a list; expected an object"),
         ("regularizers/none/verdict/status", "fine", "a verdict is 'fine'; expected pass, fail"),
         ("regularizers/none/verdict/reasons", "x", "reasons is 'x' (a text); expected a list"),
         ("regularizers/none/verdict/broken", "no", "broken is 'no' (a text); expected true or fa"),
@@ -283,3 +289,11 @@ def test_labels_are_packed():
     stored = everything().to_dict()
     assert stored["y_true"] == pack(TRUTH)
     assert stored["regularizers"]["dropout"]["predictions"] == pack(SHAKY)
+
+
+def test_more_runs_than_their_pairs_can_be_held_are_refused():
+    stored = everything().to_dict()
+    stored["y_true"] = pack(np.zeros(1, dtype=int))
+    stored["regularizers"]["none"]["predictions"] = pack(np.zeros((10_001, 1), dtype=int))
+    with pytest.raises(DataError, match=r"^n_runs is 10001; expected 0 to 10,000$"):
+        AuditResult.from_dict(stored)

@@ -8,7 +8,7 @@ from pytest_reprotest import results_file
 from pytest_reprotest.api import audit_predictions
 from pytest_reprotest.errors import DataError, OptionError
 from pytest_reprotest.result import AuditResult
-from pytest_reprotest.results_file import check_writable, read_results, write_results
+from pytest_reprotest.results_file import check_writable, read_results, whole_file, write_results
 
 
 def stored(name):
@@ -101,8 +101,8 @@ def test_a_path_without_permission_is_refused(tmp_path, monkeypatch, locked):
         ("", "is not a result of pytest-reprotest (JSONDecodeError"),
         ("[]", "is not a result of pytest-reprotest (TypeError"),
         ("{}", "is not a result of pytest-reprotest (KeyError: 'schema_version')"),
-        ("[" * 100_000, "is not a result of pytest-reprotest (RecursionError"),
-        ('{"schema_version": NaN}', "(ValueError: NaN is no JSON)"),
+        ("[" * 100_000, "is not a result of pytest-reprotest (it is nested more than 50 deep)"),
+        ('{"schema_version": NaN}', "(NaN is no JSON)"),
         ('{"schema_version": 1, "audits": 3}', "is not a result of pytest-reprotest (TypeError"),
         ('{"schema_version": 1, "audits": [3]}', "is not a result of pytest-reprotest (there is 3"),
         ('{"schema_version": 1, "audits": [{}]}', "(the entry 'regularizers' is missing)"),
@@ -193,3 +193,66 @@ def test_a_file_without_end_is_not_read_to_it(monkeypatch):
     monkeypatch.setattr(results_file, "MAX_BYTES", 1000)
     with pytest.raises(DataError, match="has more than 1,000 bytes"):
         read_results("/dev/zero")
+
+
+# --- what others may do meanwhile ---------------------------------------------------------------
+
+
+def test_a_link_at_the_path_is_replaced_and_not_followed(tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("mine")
+    (tmp_path / "out.json").symlink_to(other)
+    write_results(tmp_path / "out.json", [])
+    assert other.read_text() == "mine"
+    assert not (tmp_path / "out.json").is_symlink()
+    assert list(read_results(tmp_path / "out.json").audits) == []
+
+
+def test_a_link_that_waits_where_the_file_is_made_is_not_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr(results_file.secrets, "token_hex", lambda n: "guessed")
+    other = tmp_path / "other.txt"
+    (tmp_path / ".reprotest-guessed").symlink_to(other)
+    with pytest.raises(FileExistsError):
+        write_results(tmp_path / "out.json", [])
+    assert not other.exists()
+
+
+def test_the_name_under_which_a_file_is_made_is_another_each_time(tmp_path):
+    names = set()
+    for _ in range(3):
+        with results_file.replacing(tmp_path / "out.json") as scratch:
+            names.add(scratch.name)
+            assert scratch.parent == tmp_path
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_a_file_that_others_cannot_read_stays_so(tmp_path, mode):
+    path = tmp_path / "out.json"
+    path.touch()
+    path.chmod(mode)
+    with whole_file(path) as file:
+        file.write("secret")
+        (scratch,) = (found for found in tmp_path.iterdir() if found != path)
+        assert scratch.stat().st_mode & 0o777 == mode
+    assert path.stat().st_mode & 0o777 == mode
+    assert path.read_text() == "secret"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\ud800"])
+def test_what_no_file_can_be_called_is_refused(tmp_path, name):
+    for check in (check_writable, results_file.check_folder):
+        with pytest.raises(OptionError, match=r"^--repro-json=.*: no file can be there"):
+            check(tmp_path / name, "--repro-json")
+    with pytest.raises(DataError, match="can't be read"):
+        read_results(tmp_path / name)
+
+
+def test_arrays_of_all_audits_together_are_bounded(tmp_path, monkeypatch):
+    path = tmp_path / "out.json"
+    write_results(path, [stored("a"), stored("b")])  # six labels each, of a byte
+    monkeypatch.setattr(results_file, "MAX_FILE_BYTES", 12)
+    assert list(read_results(path).audits) == ["a", "b"]
+    monkeypatch.setattr(results_file, "MAX_FILE_BYTES", 11)
+    with pytest.raises(DataError, match="its arrays take 12 bytes; expected at most 11"):
+        read_results(path)

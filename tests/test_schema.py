@@ -301,7 +301,10 @@ def test_without_predictions_a_number_of_runs_has_to_be_one(tmp_path):
     from pytest_reprotest.report.results import without_predictions
 
     stored = without_predictions(classification().to_dict())
-    for wrong, message in ((-1, "n_runs is -1; expected 0 or more"), ("6", "expected an integer")):
+    for wrong, message in (
+        (-1, "n_runs is -1; expected 0 to 10,000"),
+        ("6", "expected an integer"),
+    ):
         stored["regularizers"]["none"]["n_runs"] = wrong
         with pytest.raises(DataError, match=message):
             AuditResult.from_dict(stored)

@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def say(text: str, stream: Any) -> None:
     """Print a line in the letters that the stream has; what a file holds can't steer the terminal."""
-    from pytest_reprotest.report.compared import printable
+    from pytest_reprotest.errors import printable
     from pytest_reprotest.report.letters import speller
 
     print(speller(getattr(stream, "encoding", None))(printable(text)), file=stream)

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.joined import title
+from pytest_reprotest.parsing import MAX_BYTES
 from pytest_reprotest.report.rows import Audited, Row, score_figure, verdict_word
 from pytest_reprotest.result import AuditResult, stored_audit
-from pytest_reprotest.results_file import MAX_BYTES, ResultsFile, read_results
+from pytest_reprotest.results_file import ResultsFile, read_results
 from pytest_reprotest.statistics import Estimate
 
 UNNAMED = "(unnamed)"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pytest_reprotest.baseline import BaselineComparison
 from pytest_reprotest.changes import Change
 from pytest_reprotest.conditions import HOLDS, in_words, other_settings
+from pytest_reprotest.errors import printable
 from pytest_reprotest.report.table import columns, wrap
 
 _SHORT = {
@@ -47,11 +48,6 @@ def sentence(text: str, width: int) -> list[str]:
     ['test_a\\r: worse']
     """
     return wrap(printable(text), width)
-
-
-def printable(text: str) -> str:
-    """A text that can't steer the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _remarks(comparison: BaselineComparison) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pytest_reprotest.errors import printable
 from pytest_reprotest.interfaces import Progress, RunOutcome
 from pytest_reprotest.plan import Plan
 from pytest_reprotest.report.letters import speller
@@ -32,7 +33,7 @@ def progress_of(
 def teller_of(config: Any, title: str, encoding: str | None = None) -> Callable[[str], None] | None:
     """A function that writes a sentence of a test at once, on a line of its own; None where progress is."""
     terminal = _terminal(config, encoding)
-    return None if terminal is None else lambda text: terminal.line(f"{title}: {text}")
+    return None if terminal is None else lambda text: terminal.line(printable(f"{title}: {text}"))
 
 
 def _terminal(config: Any, encoding: str | None) -> Terminal | None:

@@ -27,8 +27,18 @@ def one_line(text: str) -> str:
         character
         if unicodedata.category(character) not in _INVISIBLE
         else character.encode("unicode_escape").decode("ascii")
-        for character in re.sub(r"\s*\n\s*", " ", text)
+        for character in _joined(text)
     )
+
+
+def _joined(text: str) -> str:
+    """The lines of a text in one, with a space for a break and what blank there is around it."""
+    if "\n" not in text:
+        return text
+    first, *others = text.split("\n")
+    *between, last = others
+    inner = [stripped for each in between if (stripped := each.strip())]
+    return " ".join([first.rstrip(), *inner, last.lstrip()])
 
 
 def fold(text: str, width: int, indent: str = "") -> list[str]:

@@ -96,6 +96,6 @@ def _settings(result: AuditResult) -> Iterator[str]:
         if limits:
             values[name] = [f"{limit:g}" for limit in dict.fromkeys(limits)]
     for key, value in values.items():
-        shown = (",".join(value) or "none") if isinstance(value, list) else value
+        shown = (",".join(map(str, value)) or "none") if isinstance(value, list) else value
         yield f"{key} = {shown} ({origins.get(key, 'default')})"
     yield from described(result.settings)

@@ -337,3 +337,24 @@ def test_an_unusable_file_is_a_usage_error_at_the_start(project, damage, workers
     assert said.startswith("ERROR: ")
     assert message in said
     assert "Traceback" not in said
+
+
+def test_what_a_file_holds_cannot_steer_the_terminal(project):
+    evil = "\x1b]0;title\x07\x1b[2J\u202e"
+    stored(project)
+    path = project.path / "base.json"
+    document = json.loads(path.read_text())
+    (audit,) = document["audits"]
+    audit["settings"]["device"] = evil
+    audit["regularizers"][evil] = audit["regularizers"]["none"]
+    path.write_text(json.dumps(document))
+    project.write(WORSE)
+    result = project.run("--repro-compare=base.json", "-n0", "-vv")
+    out = f"{result.stdout}{result.stderr}"
+    assert r"device: \x1b]0;title\x07\x1b[2J\u202e → cpu" in project.said(result)
+    assert not set(evil) - set("]0;title[2J") & set(out)
+    audit["name"], audit["baseline"] = evil, 3
+    path.write_text(json.dumps(document))
+    result = project.run("--repro-compare=base.json", "-n0")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert not set(evil) - set("]0;title[2J") & set(f"{result.stdout}{result.stderr}")

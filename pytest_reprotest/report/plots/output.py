@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_reprotest.errors import DataError, OptionError, ReprotestError
 from pytest_reprotest.report.plots.figure import Figure
+from pytest_reprotest.results_file import replacing
 
 if TYPE_CHECKING:
     import plotly.graph_objects
@@ -114,16 +115,13 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
             f"{target}: the folder {target.parent} does not exist; create it, or write elsewhere"
         )
     content: bytes = _renderer("matplotlib").rendered(figure, kind[1:])
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        scratch.write_bytes(content)
-        scratch.replace(target)
+        with replacing(target) as scratch:
+            scratch.write_bytes(content)
     except OSError as error:
         raise OptionError(
             f"{target} can't be written: {error.strerror or error}; write elsewhere"
         ) from None
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _check(figure: Any) -> None:

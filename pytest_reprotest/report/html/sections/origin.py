@@ -64,7 +64,9 @@ def command_of(result: AuditResult) -> str | None:
                 wanted[limit.name] = f"{limit.value:g}"
     options = [
         spelled(
-            COMMAND_LINE, key, (",".join(value) or "none") if isinstance(value, list) else value
+            COMMAND_LINE,
+            key,
+            (",".join(map(str, value)) or "none") if isinstance(value, list) else value,
         )
         for key, value in wanted.items()
     ]
