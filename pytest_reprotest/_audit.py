@@ -75,6 +75,7 @@ def run_audit(
         "engine": placement.engine,
         "chunk": placement.chunk,
         "workers": executor.n_workers,
+        **({"timeout": options.timeout} if options.timeout is not None else {}),
         "decision": options.decision,
         **({"confidence": options.confidence} if options.decision == "confidence" else {}),
         **({"looks": list(options.looks)} if options.adaptive else {}),

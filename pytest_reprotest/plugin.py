@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and refuse impossible options before anything is collected."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(*, runs, regularizers, baseline, seed, vary, engine, decision, confidence, max_runs, "
+        f"{MARKER}(*, runs, regularizers, baseline, seed, vary, engine, timeout, decision, confidence, max_runs, "
         "on_inconclusive, compat, deterministic, attribute, max_prediction_difference, "
         "min_effective_accuracy, min_accuracy, max_accuracy_std, min_r2, min_effective_r2, max_mae, max_accuracy_drop, max_effective_accuracy_drop, "
         "max_prediction_difference_increase, max_negative_flip_excess, max_r2_drop, max_effective_r2_drop, "

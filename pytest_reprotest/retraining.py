@@ -40,8 +40,8 @@ TAKEN = (
 OF_A_CALL = ("attribute",)
 """Keywords of ``retrain`` that are options of the audit, as on the marker."""
 
-Executors = dict[tuple[Any, str, bool], Executor]
-"""The session's open executors, by workers, device and whether each run has a process of its own."""
+Executors = dict[tuple[Any, ...], Executor]
+"""The session's open executors, by the options that say which one it is."""
 
 
 class Breach(ReprotestError):  # noqa: N818 - an outcome, not a fault
@@ -204,7 +204,8 @@ class Retraining:
 
     def _executor(self) -> Executor:
         options = self._options
-        place = (options.workers, options.device, options.deterministic)
+        timed = options.timeout is not None
+        place = (options.workers, options.device, options.deterministic, timed)
         if place not in self._executors:
             self._executors[place] = open_executor(options)
         return self._executors[place]

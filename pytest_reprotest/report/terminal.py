@@ -32,7 +32,10 @@ MARKED = (
 )
 _NARROWEST_NAME = 20
 _CLASSES = 3  # shown at -v; the file has all
-_SETTINGS = ("runs", "seed", "vary", "device", "engine", "decision", "confidence", "deterministic")
+_SETTINGS = (
+    *("runs", "seed", "vary", "device", "engine", "timeout"),
+    *("decision", "confidence", "deterministic"),
+)
 
 
 @dataclass(frozen=True)
