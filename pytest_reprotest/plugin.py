@@ -199,6 +199,7 @@ def retrain(
     a threshold is breached or a run cannot be trusted.
     """
     from pytest_reprotest.errors import ReprotestError
+    from pytest_reprotest.execution.signals import Ended
     from pytest_reprotest.retraining import DoesNotFit, Planned, Retraining, Undecided
 
     item = request.node
@@ -217,6 +218,8 @@ def retrain(
             pytest.skip(str(reason))
         except ReprotestError as error:
             raise _failure(str(error)) from None
+        except Ended as signal:
+            raise pytest.exit.Exception(f"{signal} while an audit trained") from None
 
     run.__qualname__ = "retrain"  # as messages name it
     return run

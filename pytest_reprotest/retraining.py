@@ -15,6 +15,7 @@ from pytest_reprotest.api import as_trainer
 from pytest_reprotest.bank import ONE_SEED
 from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestError
 from pytest_reprotest.execution.choice import open_executor
+from pytest_reprotest.execution.signals import ending
 from pytest_reprotest.forecast import Forecast
 from pytest_reprotest.interfaces import Executor
 from pytest_reprotest.joined import ASKED_BASELINE, TEST, group
@@ -100,13 +101,15 @@ class Retraining:
         Raises
         ------
         Breach, DoesNotFit, Planned, Undecided, ReprotestError
+        Ended
+            By a signal, while it trained.
         """
         nodeid, config = self.item.nodeid, self.item.config
         with self._errors_told():
             settings = self._of_call(settings)
         if self._session.planning is not None:
             self._plan(model_factory, settings, self._session.planning)
-        with self._errors_told():
+        with self._errors_told(), ending():
             result = run_audit(
                 as_trainer(model_factory, settings),
                 self._options,
