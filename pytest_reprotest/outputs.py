@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_reprotest.errors import DataError
+from pytest_reprotest.errors import ReprotestError
 from pytest_reprotest.execution.signals import ending
 from pytest_reprotest.flags import STEP_SUMMARY, STEP_SUMMARY_WRITER, WRITTEN
 from pytest_reprotest.origins import COMMAND_LINE, spelled
@@ -61,7 +61,7 @@ class Outputs:
             except OSError as error:
                 self.notes.append(f"{told} could not be written: {error.strerror or error}")
                 self.exitstatus = USAGE_ERROR
-            except DataError as error:  # there is nothing to write
+            except ReprotestError as error:  # there is nothing to write, or no room for figures
                 self.notes.append(str(error))
                 self.exitstatus = self.exitstatus or USAGE_ERROR
 

@@ -106,7 +106,7 @@ class ProcessExecutor(Executor):
         except OSError as error:
             raise TrainingError(
                 f"the training can't be handed to worker processes: {error.strerror or error}. Make room in "
-                f"{_memory_folder() or tempfile.gettempdir()}, or name another folder in TMPDIR"
+                f"{_memory_folder() or 'the folder of temporary files'}, or name another one in TMPDIR"
             ) from None
         try:
             yield from self._serve(waiting, shipped, placement)

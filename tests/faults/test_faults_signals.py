@@ -59,7 +59,7 @@ class Session:
         self.folders = {Path(folder) for process, *rest in told for folder in rest[:1]}
 
     def said(self):
-        text = self.process.communicate(timeout=60)[0]
+        text = self.process.communicate(timeout=120)[0]
         for forbidden in ("INTERNALERROR", "Traceback"):
             assert forbidden not in text
         return text
@@ -87,7 +87,7 @@ def session_of(project):
         session.process.communicate()
 
 
-def wait_for(holds, seconds=60.0):
+def wait_for(holds, seconds=120.0):
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until
@@ -131,7 +131,7 @@ def test_ctrl_c_twice_leaves_no_process_no_folder_and_no_half_of_a_file(session_
     session.process.send_signal(signal.SIGINT)
     time.sleep(0.05)
     session.process.send_signal(signal.SIGINT)
-    session.process.communicate(timeout=60)
+    session.process.communicate(timeout=120)
     session.left_nothing()
     if (session.path / "out.json").exists():
         assert json.loads((session.path / "out.json").read_text())["complete"] is False
