@@ -73,6 +73,12 @@ FLAGS = (
         "processes that train runs side by side, or auto: one a GPU, or one a core (default 1)",
     ),
     Flag(
+        "timeout",
+        "SECONDS",
+        "end a run that takes longer, which has failed then; seconds, or such as 90s, 5m or 2h (default none: "
+        "runs take as long as they take)",
+    ),
+    Flag(
         "max_prediction_difference",
         "X",
         "fail where the mean pairwise prediction difference is above X, a fraction of test samples; "

@@ -126,6 +126,8 @@ class Placement:
         Each run is trained with the switches of PyTorch's determinism set, and leaves digests.
     traced : bool
         And a trace.
+    timeout : float or None
+        Seconds that a run may take; kept by executors that can end a process.
     """
 
     device: str = "cpu"
@@ -133,6 +135,7 @@ class Placement:
     chunk: int = 1
     deterministic: bool = False
     traced: bool = False
+    timeout: float | None = None
 
     def shared_out(self, n_runs: int, n_workers: int) -> Placement:
         """With chunks small enough that each worker has its share of the runs.

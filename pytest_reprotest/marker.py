@@ -23,6 +23,7 @@ def reproducibility(
     seed: int | None = None,
     vary: str | Sequence[str] | None = None,
     engine: str | None = None,
+    timeout: float | str | None = None,
     decision: str | None = None,
     confidence: float | None = None,
     max_runs: int | None = None,
@@ -63,6 +64,8 @@ def reproducibility(
         Any of ``init``, ``data_order``, ``noise``; ``"all"`` or ``"none"``.
     engine : str
         ``"auto"``, ``"stacked"`` or ``"sequential"``.
+    timeout : float or str
+        Seconds that a run may take, or a text such as ``"5m"``; one that takes longer is ended and has failed.
     decision : str
         ``"point"``: estimates are held against thresholds; ``"confidence"``: their one-sided bounds are.
     confidence : float
@@ -97,6 +100,7 @@ def reproducibility(
         "seed": seed,
         "vary": vary,
         "engine": engine,
+        "timeout": timeout,
         "decision": decision,
         "confidence": confidence,
         "max_runs": max_runs,

@@ -22,6 +22,7 @@ from pytest_reprotest.readers import (
     read_runs,
     read_seed,
     read_switch,
+    read_timeout,
     read_vary,
     read_workers,
 )
@@ -53,6 +54,8 @@ class Options:
         ``auto``, ``stacked`` or ``sequential``.
     workers : int or "auto"
         Processes that train chunks of runs side by side.
+    timeout : float or None
+        Seconds that a run may take; one that takes longer is ended and has failed.
     report_only : bool
         Breached thresholds are reported and do not fail.
     decision : {"point", "confidence"}
@@ -87,6 +90,7 @@ class Options:
     device: str = "auto"
     engine: str = "auto"
     workers: int | str = 1
+    timeout: float | None = None
     report_only: bool = False
     decision: str = "point"
     confidence: float = CONFIDENCE
@@ -145,6 +149,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "device": read_device,
     "engine": partial(read_choice, valid=("auto", "stacked", "sequential")),
     "workers": read_workers,
+    "timeout": read_timeout,
     "report_only": read_switch,
     "decision": partial(read_choice, valid=("point", "confidence")),
     "confidence": read_confidence,
@@ -163,6 +168,7 @@ MARKER_KEYS = (
     "seed",
     "vary",
     "engine",
+    "timeout",
     "decision",
     "confidence",
     "max_runs",

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_reprotest.errors import DataError
+from pytest_reprotest.errors import ReprotestError
+from pytest_reprotest.execution.signals import ending
 from pytest_reprotest.flags import STEP_SUMMARY, STEP_SUMMARY_WRITER, WRITTEN
 from pytest_reprotest.origins import COMMAND_LINE, spelled
 from pytest_reprotest.registry import load
 from pytest_reprotest.report.finished import Finished
 from pytest_reprotest.settings import path_of
 
-USAGE_ERROR = 4  # pytest.ExitCode.USAGE_ERROR
+INTERRUPTED, USAGE_ERROR = 2, 4  # of pytest.ExitCode
 
 
 class Outputs:
@@ -34,6 +35,18 @@ class Outputs:
         self._config = config
         self._tests_failed = bool(exitstatus)
 
+    def write_all(self, finished: Finished) -> None:
+        """Write every file, and append the summary; an interrupt ends it, and leaves no half of a file."""
+        try:
+            with ending():
+                self.write(finished)
+                self.append_step_summary(finished)
+        except KeyboardInterrupt:
+            self.notes.append(
+                "interrupted while files were written: those not yet written are as they were"
+            )
+            self.exitstatus = INTERRUPTED
+
     def write(self, finished: Finished) -> None:
         """Write every file that was asked for; one that can't be written keeps no other from it."""
         for key, writer, path in self._asked():
@@ -48,7 +61,7 @@ class Outputs:
             except OSError as error:
                 self.notes.append(f"{told} could not be written: {error.strerror or error}")
                 self.exitstatus = USAGE_ERROR
-            except DataError as error:  # there is nothing to write
+            except ReprotestError as error:  # there is nothing to write, or no room for figures
                 self.notes.append(str(error))
                 self.exitstatus = self.exitstatus or USAGE_ERROR
 

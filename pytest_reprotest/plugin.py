@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and refuse impossible options before anything is collected."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(*, runs, regularizers, baseline, seed, vary, engine, decision, confidence, max_runs, "
+        f"{MARKER}(*, runs, regularizers, baseline, seed, vary, engine, timeout, decision, confidence, max_runs, "
         "on_inconclusive, compat, deterministic, attribute, max_prediction_difference, "
         "min_effective_accuracy, min_accuracy, max_accuracy_std, min_r2, min_effective_r2, max_mae, max_accuracy_drop, max_effective_accuracy_drop, "
         "max_prediction_difference_increase, max_negative_flip_excess, max_r2_drop, max_effective_r2_drop, "
@@ -202,6 +202,7 @@ def retrain(
     a threshold is breached or a run cannot be trusted.
     """
     from pytest_reprotest.errors import ReprotestError
+    from pytest_reprotest.execution.signals import Ended
     from pytest_reprotest.retraining import DoesNotFit, Planned, Retraining, Undecided
 
     item = request.node
@@ -220,6 +221,8 @@ def retrain(
             pytest.skip(str(reason))
         except ReprotestError as error:
             raise _failure(str(error)) from None
+        except Ended as signal:
+            raise pytest.exit.Exception(f"{signal} while an audit trained") from None
 
     run.__qualname__ = "retrain"  # as messages name it
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from typing import Any
@@ -159,6 +160,30 @@ def read_workers(value: Any) -> int | str:
     if number < 1:
         raise OptionError(f"got {shown(value)}; expected at least 1 worker, or auto")
     return number
+
+
+def read_timeout(value: Any) -> float | None:
+    """Seconds above 0, as a number or a text such as ``90s``, ``5m`` or ``2h``; None for ``none``.
+
+    >>> read_timeout("1.5h"), read_timeout(60), read_timeout("none")
+    (5400.0, 60.0, None)
+    """
+    expected = "expected seconds above 0, such as 60, 90s, 5m or 2h, or none"
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return None
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        found = (
+            re.fullmatch(r"\s*([^smh]+?)\s*([smh]?)\s*", value) if isinstance(value, str) else None
+        )
+        number, unit = found.groups() if found else (value, "")
+        seconds = float(number) * {"": 1, "s": 1, "m": 60, "h": 3600}[unit]
+    except (TypeError, ValueError, OverflowError):
+        raise OptionError(f"got {value!r} ({type(value).__name__}); {expected}") from None
+    if not 0 < seconds < math.inf:  # also refuses NaN
+        raise OptionError(f"got {value!r}; {expected}")
+    return seconds
 
 
 def read_regularizers(value: Any) -> tuple[Any, ...]:

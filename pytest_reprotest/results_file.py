@@ -74,6 +74,8 @@ def check_writable(path: Path, option: str = "--repro-json") -> None:
     check_name(path, option)
     if path.is_dir():
         raise OptionError(f"{spelled}: that is a folder; expected the path of a file to write")
+    if path.exists() and not path.is_file():
+        raise OptionError(f"{spelled}: that is no file; expected one that can be replaced")
     if not path.parent.is_dir():
         raise OptionError(
             f"{spelled}: the folder {path.parent} does not exist; create it, or write elsewhere"

@@ -15,6 +15,7 @@ from pytest_reprotest.api import as_trainer
 from pytest_reprotest.bank import ONE_SEED
 from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestError
 from pytest_reprotest.execution.choice import open_executor
+from pytest_reprotest.execution.signals import ending
 from pytest_reprotest.forecast import Forecast
 from pytest_reprotest.interfaces import Executor
 from pytest_reprotest.joined import ASKED_BASELINE, TEST, group
@@ -52,8 +53,8 @@ OF_A_CALL = ("attribute",)
 _WIDEST = 100
 """Columns of a failure's message: it is read in files of other programs, too."""
 
-Executors = dict[tuple[Any, str, bool], Executor]
-"""The session's open executors, by workers, device and whether each run has a process of its own."""
+Executors = dict[tuple[Any, ...], Executor]
+"""The session's open executors, by the options that say which one it is."""
 
 
 class Breach(ReprotestError):  # noqa: N818 - an outcome, not a fault
@@ -112,6 +113,8 @@ class Retraining:
         Raises
         ------
         Breach, DoesNotFit, Planned, Undecided, ReprotestError
+        Ended
+            By a signal, while it trained.
         """
         nodeid, config = self.item.nodeid, self.item.config
         with self._errors_told():
@@ -120,7 +123,7 @@ class Retraining:
             self._plan(model_factory, settings, self._session.planning)
         if self._session.shard is not None:
             self._train_part(model_factory, settings, self._session.shard)
-        with self._errors_told():
+        with self._errors_told(), ending():
             result = run_audit(
                 as_trainer(model_factory, settings),
                 self._options,
@@ -183,7 +186,7 @@ class Retraining:
 
         database = self._session.database
         assert database is not None  # an option that contradicts this is refused
-        with self._errors_told():
+        with self._errors_told(), ending():
             part = train_part(
                 as_trainer(model_factory, settings),
                 self._options,
@@ -247,7 +250,8 @@ class Retraining:
 
     def _executor(self) -> Executor:
         options = self._options
-        place = (options.workers, options.device, options.deterministic)
+        timed = options.timeout is not None
+        place = (options.workers, options.device, options.deterministic, timed)
         if place not in self._executors:
             self._executors[place] = open_executor(options)
         return self._executors[place]

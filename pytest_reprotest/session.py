@@ -5,6 +5,7 @@ Knows pytest by its hooks alone, so that nothing but ``plugin`` imports it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -43,6 +44,7 @@ class SessionAudits:
         self.shard: Shard | None = None
         self.told: set[tuple[str, str]] = set()
         """Name of an audit and a note of it that the terminal had before it trained."""
+        self._ending = contextlib.ExitStack()
 
     @functools.cached_property
     def shelf(self) -> Shelf | None:
@@ -104,10 +106,19 @@ class SessionAudits:
             place = getattr(report, "reprotest_place", 0)
             first = self.found.get((place, report.nodeid))
             self.found[place, report.nodeid] = (first[0], "rerun") if first else (stored, outcome)
+            self._spread_out()
+
+    def _spread_out(self) -> None:
+        """Where audits train in the workers of pytest-xdist, end as by Ctrl-C here, too, from the first on."""
+        if len(self.found) == 1 and self.config.pluginmanager.hasplugin("dsession"):
+            from pytest_reprotest.execution.signals import ending
+
+            self._ending.enter_context(ending())
 
     @hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: Any, exitstatus: int) -> None:
         """Write the files that were asked for."""
+        self._ending.close()
         if hasattr(self.config, "workerinput") or self._runs_no_test():
             return
         stopped = session.shouldstop or session.shouldfail
@@ -123,8 +134,7 @@ class SessionAudits:
         elif self.shard is not None:
             outputs.leave_unwritten(f"--repro-shard={self.shard} judges nothing")
         else:
-            outputs.write(self.finished)
-            outputs.append_step_summary(self.finished)
+            outputs.write_all(self.finished)
         self.notes.extend(outputs.notes)
         session.exitstatus = outputs.exitstatus
 

@@ -62,7 +62,7 @@ def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
     if refusals and not chosen.lenient:
         raise RegularizerRefused("; ".join(refusals.values()))
     labels = tuple(label for label in chosen.regularizers if label not in refusals)
-    placement = prepared.placement
+    placement = replace(prepared.placement, timeout=options.timeout)
     if options.deterministic:  # whatever a trainer makes of it: never stacked, each run by itself
         placement = replace(placement, engine="sequential", chunk=1, deterministic=True)
     starts = prepared.initial_weights
@@ -84,6 +84,7 @@ def settings_of(
         "engine": placement.engine,
         "chunk": placement.chunk,
         "workers": executor.n_workers,
+        **({"timeout": options.timeout} if options.timeout is not None else {}),
         "decision": options.decision,
         **({"confidence": options.confidence} if options.decision == "confidence" else {}),
         **({"looks": list(options.looks)} if options.adaptive else {}),

@@ -201,13 +201,13 @@ def test_data_stays_with_the_workers_from_one_audit_to_the_next(executor):
 
 
 SCRIPT = """
-    import os, time
+    import os, sys, time
     import numpy as np
     from pytest_reprotest import FunctionTrainer, audit
 
     def train_fn(run):
-        with open(os.path.join(os.environ["STARTED"], str(os.getpid())), "w"):
-            pass
+        with open(os.path.join(os.environ["STARTED"], str(os.getpid())), "w") as file:
+            file.write(sys.argv[2])  # the folder of what was shipped
         time.sleep(60)
 
     audit(FunctionTrainer(train_fn, y_true=np.zeros(3, int)), runs=2, workers=2)
@@ -225,15 +225,19 @@ def test_no_worker_outlives_an_interrupted_or_killed_parent(tmp_path, how):
     command = [sys.executable, str(script)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as parent:
         deadline = time.monotonic() + 60
-        while len(list(started.iterdir())) < 2 and time.monotonic() < deadline:
+        while len([1 for path in started.iterdir() if path.read_text()]) < 2:
+            assert time.monotonic() < deadline
             time.sleep(0.05)
         workers = [int(path.name) for path in started.iterdir()]
+        (folder,) = {Path(path.read_text()) for path in started.iterdir()}
+        assert folder.is_dir()
         parent.send_signal(how)
     assert len(workers) == 2
     deadline = time.monotonic() + 2
-    while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
+    while (any(alive(pid) for pid in workers) or folder.exists()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(alive(pid) for pid in workers)
+    assert not folder.exists()
 
 
 def alive(pid):

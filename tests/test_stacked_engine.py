@@ -335,7 +335,9 @@ def test_a_single_run_that_does_not_fit_into_memory_fails(monkeypatch):
 
     monkeypatch.setattr(module, "train_stack", no_memory)
     outcomes = list(trainer.train(runs_of([0]), regularizer, prepared.placement))
-    assert outcomes[0].failure == "cpu is out of memory for one run"
+    assert outcomes[0].failure.startswith(
+        "cpu is out of memory for one run: OutOfMemoryError: planted"
+    )
 
 
 def test_the_callers_weights_are_not_touched_by_a_stack():

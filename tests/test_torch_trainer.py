@@ -355,16 +355,14 @@ def test_a_failing_run_becomes_an_outcome_and_the_next_runs_are_trained():
 
     def make():
         if next(made) == 1:
-            raise MemoryError("the second one is too much")
+            raise OSError("the second one is not there")
         return make_mlp()
 
     outcomes = trained(trainer_of(make), some_runs(3))
     assert [outcomes[run].failure is None for run in range(3)] == [True, False, True]
     assert outcomes[1].labels is None
-    assert outcomes[1].failure.startswith(
-        "the model factory 'make' raised MemoryError: the second one"
-    )
-    assert 'raise MemoryError("the second one is too much")' in outcomes[1].failure
+    assert outcomes[1].failure.startswith("the model factory 'make' raised OSError: the second one")
+    assert 'raise OSError("the second one is not there")' in outcomes[1].failure
 
 
 def test_the_message_of_an_audit_names_run_seed_and_the_users_line():
@@ -405,14 +403,12 @@ def test_a_factory_that_fails_for_one_run_of_a_stack_fails_that_run():
 
     def make():
         if next(made) == 1:
-            raise MemoryError("the second one is too much")
+            raise OSError("the second one is not there")
         return make_mlp()
 
     outcomes = trained(trainer_of(make), some_runs(3), placement=STACKED)
     assert list(outcomes) == [1]
-    assert outcomes[1].failure.startswith(
-        "the model factory 'make' raised MemoryError: the second one"
-    )
+    assert outcomes[1].failure.startswith("the model factory 'make' raised OSError: the second one")
 
 
 def test_an_exception_in_a_stack_is_told_with_the_users_line():
@@ -462,7 +458,9 @@ def test_a_stack_that_does_not_fit_into_memory_is_halved_and_says_so(monkeypatch
 def test_one_run_that_does_not_fit_into_memory_fails(monkeypatch):
     memory_for(monkeypatch, 0)
     outcomes = trained(trainer_of(), some_runs(1), placement=STACKED)
-    assert outcomes[0].failure == "cpu is out of memory for one run"
+    told = "cpu is out of memory for one run: OutOfMemoryError: out of memory"
+    assert outcomes[0].failure.startswith(told)
+    assert "make batch_size or the model smaller" in outcomes[0].failure
 
 
 # --- guards -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import torch
 from small_training import SEQUENTIAL, blobs, make_cnn, make_mlp, some_runs, trainer_of
 from torch import nn
 
+from pytest_reprotest.errors import TrainingError
 from pytest_reprotest.interfaces import Placement
 from pytest_reprotest.regularizers import adam, batch_norm, dropout, none, orthogonal
 from pytest_reprotest.training import timing
@@ -105,7 +106,7 @@ def test_one_run_out_of_memory_is_an_error(monkeypatch):
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr("pytest_reprotest.training.torch_trainer.time_training", none_left)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(TrainingError, match=r"'none': cpu is out of memory for one run"):
         trainer_of().seconds_per_run(none(), SEQUENTIAL, 1)
 
 

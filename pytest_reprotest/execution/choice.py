@@ -14,7 +14,8 @@ def open_executor(options: Options) -> Executor:
     """The executor of ``workers`` and ``device``; its owner closes it.
 
     ``auto`` is one worker a GPU, or one a core. Several devices take a worker each. Where determinism is to be
-    proven runs have processes of their own: what another run left behind there can't make them agree.
+    proven runs have processes of their own: what another run left behind there can't make them agree. Where
+    runs have a timeout one worker is a process, too: no thread can end what hangs in this one.
     """
     devices = resolve_devices(options.device)
     workers = options.workers
@@ -25,4 +26,5 @@ def open_executor(options: Options) -> Executor:
         return ProcessExecutor(
             workers, devices, environment=ENVIRONMENT, environment_of=hash_seed_of, fresh=True
         )
-    return LocalExecutor() if workers == 1 else ProcessExecutor(workers, devices)
+    here = workers == 1 and options.timeout is None
+    return LocalExecutor() if here else ProcessExecutor(workers, devices)

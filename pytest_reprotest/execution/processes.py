@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
-import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
+from dataclasses import replace
+from multiprocessing.connection import wait
 from pathlib import Path
 from shutil import disk_usage
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pytest_reprotest.errors import OptionError
+from pytest_reprotest.errors import OptionError, TrainingError
+from pytest_reprotest.execution.lost import after_death, after_timeout
+from pytest_reprotest.execution.signals import shielded
+from pytest_reprotest.execution.workers import Chunk, Worker, least_busy, patience
 from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome, Trainer
-from pytest_reprotest.plan import Plan, Run
+from pytest_reprotest.plan import Plan
 
 if TYPE_CHECKING:
     from pytest_reprotest.training.shipping import Hold
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-_TRIES = 2  # of a chunk whose worker died
 _ROOM = 8 << 30  # bytes free in /dev/shm from which data goes there
 
 
@@ -40,53 +38,6 @@ def _memory_folder() -> str | None:
     shared = Path("/dev/shm")
     roomy = shared.is_dir() and os.access(shared, os.W_OK) and disk_usage(shared).free > _ROOM
     return str(shared) if roomy else None
-
-
-@dataclass
-class _Chunk:
-    runs: tuple[Run, ...]
-    tries: int = 0
-    note: str | None = None
-
-    @property
-    def label(self) -> str:
-        return self.runs[0].regularizer
-
-    def __str__(self) -> str:
-        indices = ", ".join(str(run.index) for run in self.runs)
-        return f"run{'s' * (len(self.runs) > 1)} {indices} of {self.label!r}"
-
-
-class _Worker:
-    """One process and the pipe to it."""
-
-    def __init__(self, device: str, added: Mapping[str, str]) -> None:
-        self.device = device
-        self.chunk: _Chunk | None = None
-        self.returned: set[int] = set()
-        ours, theirs = Pipe()
-        self.pipe: Connection[Any, Any] = ours
-        environment = {**os.environ, **added}
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pytest_reprotest.execution.worker", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,  # Ctrl-C reaches the parent alone
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-        theirs.close()
-
-    def give(self, chunk: _Chunk, shipped: Path, placement: Placement) -> None:
-        chunk.tries += 1
-        self.chunk, self.returned = chunk, set()
-        with contextlib.suppress(OSError):  # a dead worker is found by its closed pipe
-            self.pipe.send((str(shipped), chunk.runs, replace(placement, device=self.device)))
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.pipe.close()
 
 
 class ProcessExecutor(Executor):
@@ -126,13 +77,15 @@ class ProcessExecutor(Executor):
                 "leave it out here"
                 if fresh
                 else "--repro-workers needs a POSIX system; use --repro-workers=1 here"
+                if workers > 1
+                else "--repro-timeout ends processes, which needs a POSIX system; leave it out here"
             )
         self.n_workers = workers
         self._devices = tuple(devices)
         self.environment = {**_ONE_THREAD, **(environment or {})}
         self._environment_of = environment_of
         self._fresh = fresh
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._shipping: tuple[tempfile.TemporaryDirectory[str], Hold] | None = None
 
     def run(
@@ -146,9 +99,15 @@ class ProcessExecutor(Executor):
         from pytest_reprotest.training.switches import states
 
         parts = plan.apart() if self._fresh else plan.chunks(placement.chunk, self.n_workers)
-        waiting = deque(_Chunk(runs) for runs in parts)
+        waiting = deque(Chunk(runs) for runs in parts)
         callables = [*trainer.callables(), *(type(each) for each in regularizers.values())]
-        shipped = self._hold().ship((trainer, dict(regularizers), states()), callables)
+        try:
+            shipped = self._hold().ship((trainer, dict(regularizers), states()), callables)
+        except OSError as error:
+            raise TrainingError(
+                f"the training can't be handed to worker processes: {error.strerror or error}. Make room in "
+                f"{_memory_folder() or 'the folder of temporary files'}, or name another one in TMPDIR"
+            ) from None
         try:
             yield from self._serve(waiting, shipped, placement)
         except BaseException:  # also Ctrl-C, and a consumer that stops early
@@ -166,7 +125,7 @@ class ProcessExecutor(Executor):
         return self._shipping[1]
 
     def _serve(
-        self, waiting: deque[_Chunk], shipped: Path, placement: Placement
+        self, waiting: deque[Chunk], shipped: Path, placement: Placement
     ) -> Iterator[RunOutcome]:
         failed: set[str] = set()
         while waiting or any(worker.chunk for worker in self._workers):
@@ -175,73 +134,65 @@ class ProcessExecutor(Executor):
                 if waiting and worker.chunk is None:
                     worker.give(waiting.popleft(), shipped, placement)
             busy = {worker.pipe: worker for worker in self._workers if worker.chunk}
-            for pipe in wait(list(busy)):
-                worker = busy[pipe]  # type: ignore[index]
-                for outcome in self._received(worker, waiting):
-                    if outcome.failure is not None:
-                        failed.add(outcome.run.regularizer)
-                    yield outcome
+            heard = [busy[pipe] for pipe in wait(list(busy), patience(busy.values()))]  # type: ignore[index]
+            for worker in heard or [worker for worker in busy.values() if worker.overdue]:
+                chunk = worker.chunk
+                assert chunk is not None
+                outcome = self._received(worker, waiting) if heard else self._ended(worker)
+                if outcome is None:
+                    continue
+                if outcome.failure is not None:
+                    failed.add(outcome.run.regularizer)
+                notes = [note for note in (chunk.note, outcome.note) if note is not None]
+                yield replace(outcome, note="; ".join(notes) or None)
             for chunk in [chunk for chunk in waiting if chunk.label in failed]:
                 waiting.remove(chunk)  # here, so that there is always something to wait for
 
-    def _received(self, worker: _Worker, waiting: deque[_Chunk]) -> Iterator[RunOutcome]:
+    def _received(self, worker: Worker, waiting: deque[Chunk]) -> RunOutcome | None:
         """What a worker sent, or what became of it."""
         chunk = worker.chunk
         assert chunk is not None
         try:
-            outcome = worker.pipe.recv()
+            outcome = worker.receive()
         except (EOFError, OSError):
-            yield from self._buried(worker, chunk, waiting)
-            return
-        if outcome is None:
-            worker.chunk = None
-            if self._fresh:
-                self._workers.remove(worker)
-                worker.end()
-        elif outcome.run.index not in worker.returned:
-            worker.returned.add(outcome.run.index)
-            yield outcome if chunk.note is None else replace(outcome, note=chunk.note)
+            self._bury(worker)
+            again = after_death(chunk, worker.left, worker.process.returncode, worker.stacked)
+            if isinstance(again, RunOutcome):
+                return again
+            waiting.extendleft(reversed(again))
+            return None
+        if worker.chunk is None and self._fresh:
+            self._bury(worker)
+        return outcome
 
-    def _buried(
-        self, worker: _Worker, chunk: _Chunk, waiting: deque[_Chunk]
-    ) -> Iterator[RunOutcome]:
-        """Put a dead worker's chunk back once, what it had not yet returned; then give it up."""
+    def _ended(self, worker: Worker) -> RunOutcome | None:
+        """End a worker whose training takes too long, and say so."""
+        left, where = worker.left, worker.where()
+        self._bury(worker)
+        assert worker.timeout is not None
+        return after_timeout(left, worker.timeout, worker.stacked, where) if left else None
+
+    def _bury(self, worker: Worker) -> None:
         self._workers.remove(worker)
         worker.end()
-        code = worker.process.returncode
-        how = f"signal {-code}" if code < 0 else f"exit status {code}"
-        left = tuple(run for run in chunk.runs if run.index not in worker.returned)
-        if not left:
-            return
-        rest = _Chunk(left, chunk.tries)
-        if chunk.tries < _TRIES:
-            rest.note = f"a worker died ({how}) on {rest}, trained again by another"
-            waiting.appendleft(rest)
-            return
-        yield RunOutcome(
-            left[0],
-            failure=f"its worker process died twice ({how}) on {rest}. Is memory short? Use fewer "
-            "--repro-workers",
-        )
 
-    def _start(self, waiting: Sequence[_Chunk], placement: Placement) -> None:
+    def _start(self, waiting: Sequence[Chunk], placement: Placement) -> None:
         """Start workers, each for the chunk that it will be given."""
         devices = self._devices or (placement.device,)
         idle = sum(worker.chunk is None for worker in self._workers)
         while idle < len(waiting) and len(self._workers) < self.n_workers:
-            self._workers.append(self._worker(devices, waiting[idle].runs[0].index))
+            index = waiting[idle].runs[0].index
+            added = {} if self._environment_of is None else self._environment_of(index)
+            device = least_busy(devices, self._workers)
+            environment = {**self.environment, **added}
+            self._workers.append(Worker(device, environment, self._hold().folder))
             idle += 1
-
-    def _worker(self, devices: Sequence[str], index: int) -> _Worker:
-        """A worker on the device that has the fewest."""
-        busy = [worker.device for worker in self._workers]
-        added = {} if self._environment_of is None else self._environment_of(index)
-        return _Worker(min(devices, key=busy.count), {**self.environment, **added})
 
     def close(self) -> None:
         """End all workers at once, and remove the data they shared."""
-        while self._workers:
-            self._workers.pop().end()
-        if self._shipping is not None:
-            self._shipping[0].cleanup()
-            self._shipping = None
+        with shielded():  # a second Ctrl-C leaves no process and no folder
+            while self._workers:
+                self._workers.pop().end()
+            if self._shipping is not None:
+                self._shipping[0].cleanup()
+                self._shipping = None

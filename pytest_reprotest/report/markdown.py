@@ -6,6 +6,7 @@ markup, no other cell, no other line.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -56,8 +57,13 @@ def append_step_summary(path: Path, finished: Finished) -> None:
     texts = (render(finished), render(finished, why=False), "\n".join(lines) + "\n")
     separated = (("\n" * bool(already) + text).encode() for text in texts)
     fitting = [data for data in separated if already + len(data) <= _MOST_BYTES]
-    with path.open("ab") as file:
-        file.write(fitting[0] if fitting else b"")
+    try:
+        with path.open("ab") as file:
+            file.write(fitting[0] if fitting else b"")
+    except OSError:  # such as a disk that is full
+        with contextlib.suppress(OSError):
+            os.truncate(path, already)
+        raise
 
 
 def render(finished: Finished, why: bool = True) -> str:

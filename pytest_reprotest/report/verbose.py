@@ -14,7 +14,10 @@ from pytest_reprotest.result import AuditResult, RegularizerResult
 from pytest_reprotest.thresholds import THRESHOLDS
 
 _CLASSES = 3  # the file has all
-_SETTINGS = ("runs", "seed", "vary", "device", "engine", "decision", "confidence", "deterministic")
+_SETTINGS = (
+    *("runs", "seed", "vary", "device", "engine", "timeout"),
+    *("decision", "confidence", "deterministic"),
+)
 
 
 def blocks(

@@ -250,7 +250,7 @@ class FunctionTrainer(Trainer):
             with preserved_state(self.threads):
                 try:
                     outcome = self._call(run, placement.device)
-                except Exception as error:
+                except (Exception, SystemExit) as error:  # sys.exit() would end pytest, or a worker
                     outcome = RunOutcome(run, failure=tell(error))
             yield replace(outcome, seconds=time.perf_counter() - started)
 

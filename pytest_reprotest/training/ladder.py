@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ from pytest_reprotest.errors import TrainingError
 from pytest_reprotest.interfaces import Placement, Prepared, Regularizer
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.training.data import Source, TensorSource
+from pytest_reprotest.training.shortage import Short, fitting
 from pytest_reprotest.training.stacked import checks
 from pytest_reprotest.training.stacked.engine import StackTraining, make_stack
 
@@ -69,7 +71,9 @@ def best_chunk(
     sizes = sorted({min(size, n_runs) for size in (*_CHUNKS, n_runs) if size <= 4 * _CHUNKS[-1]})
     best, best_time = sizes[0], float("inf")
     count = min(recipe.batch_size, train.n_samples)
-    for size in sizes:
+
+    def seconds_of(size: int) -> float:
+        """Of a step of so many runs."""
         stack = make_stack([copy.deepcopy(model) for _ in range(size)])
         stack.train()
         training = StackTraining(stack, recipe, regularizer, train)
@@ -80,7 +84,13 @@ def best_chunk(
             started = time.perf_counter()
             training.step(index)
             times.append(time.perf_counter() - started)
-        per_run = min(times) / size
+        return min(times)
+
+    for size in sizes:
+        seconds = fitting(partial(seconds_of, size), device)
+        if isinstance(seconds, Short):  # larger ones do not fit either
+            break
+        per_run = seconds / size
         if per_run < best_time * 0.97:
             best, best_time = size, per_run
         elif per_run > best_time * 1.5:

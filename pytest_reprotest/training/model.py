@@ -77,7 +77,7 @@ def build_model(
         made = factory(regularizer=regularizer.label) if by_hand else factory()
     except ReprotestError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() would end pytest, or a worker
         raise TrainingError(f"the model factory {_name(factory)} raised {tell(error)}") from error
     if not isinstance(made, nn.Module):
         raise TrainingError(

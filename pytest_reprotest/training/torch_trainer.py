@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from pytest_reprotest.errors import DataError, RegularizerRefused, ReprotestError, TrainingError
@@ -38,6 +36,14 @@ from pytest_reprotest.training.model import (
 from pytest_reprotest.training.pictures import pictures_of
 from pytest_reprotest.training.proving import digests_of, state_of
 from pytest_reprotest.training.sequential import train_sequentially
+from pytest_reprotest.training.shortage import (
+    Short,
+    fitting,
+    out_of_memory,
+    short_is_told,
+    too_large,
+    train_in_parts,
+)
 from pytest_reprotest.training.stacked.engine import train_stack
 from pytest_reprotest.training.state import preserved_state, seed_globals
 from pytest_reprotest.training.timing import time_training
@@ -139,7 +145,7 @@ class TorchTrainer(Trainer):
         """Build every regularizer's model, try one step of it, and settle engine and chunk."""
         refusals = {}
         trials: list[Trial] = []
-        with preserved_state(self.recipe.threads):
+        with preserved_state(self.recipe.threads), short_is_told(asked.device):
             train, test = self._on(asked.device)
             for regularizer in regularizers:
                 try:
@@ -187,7 +193,11 @@ class TorchTrainer(Trainer):
         recipe = regularizer.modify_recipe(self.recipe)
         if placement.engine == "stacked":
             with preserved_state(recipe.threads):
-                outcomes = self._train_stacked(runs, recipe, regularizer, placement.device)
+                outcomes = train_in_parts(
+                    lambda part: self._train_stacked(part, recipe, regularizer, placement.device),
+                    runs,
+                    placement.device,
+                )
             yield from outcomes
             return
         for run in runs:
@@ -214,16 +224,15 @@ class TorchTrainer(Trainer):
         with preserved_state(recipe.threads):
             train, test = self._on(device)
             seed_globals(RunSeeds(base=0, run=0), "noise")
-            try:
-                seconds = time_training(build, recipe, regularizer, train, test, device, stacked)
-            except torch.OutOfMemoryError:
-                if count == 1:
-                    raise
-                seconds = math.nan
-        if math.isnan(seconds):  # outside, where nothing holds the memory any more
-            torch.cuda.empty_cache()
-            return self.seconds_per_run(regularizer, placement, count // 2)
-        return seconds / count
+            seconds = fitting(
+                lambda: time_training(build, recipe, regularizer, train, test, device, stacked),
+                device,
+            )
+        if not isinstance(seconds, Short):
+            return seconds / count
+        if count == 1:
+            raise TrainingError(f"{regularizer.label!r}: {too_large(device, seconds)}")
+        return self.seconds_per_run(regularizer, placement, count // 2)
 
     def _train_one(
         self, run: Run, recipe: Recipe, regularizer: Regularizer, placement: Placement
@@ -237,10 +246,10 @@ class TorchTrainer(Trainer):
                 start = state_of(model)
             trained = train_sequentially(run, model, recipe, regularizer, train, test, device)
         except Exception as error:
-            seconds = time.perf_counter() - started
-            return RunOutcome(
-                run, failure=self._told(error, run, recipe, regularizer, device), seconds=seconds
-            )
+            told = self._told(error, run, recipe, regularizer, device)
+            if out_of_memory(error):
+                told = too_large(device, Short(told))
+            return RunOutcome(run, failure=told, seconds=time.perf_counter() - started)
         outcome = RunOutcome(run, trained.labels, trained.losses, scores=trained.scores)
         if placement.deterministic:
             outcome = replace(outcome, digests=digests_of(outcome, start, model))
@@ -263,34 +272,21 @@ class TorchTrainer(Trainer):
     def _train_stacked(
         self, runs: Sequence[Run], recipe: Recipe, regularizer: Regularizer, device: str
     ) -> list[RunOutcome]:
-        """One stack; halved where it does not fit into memory."""
+        """One stack, or the failure of the first run that has no model."""
         started = time.perf_counter()
         train, test = self._on(device)
         assert isinstance(train, TensorSource)
         assert isinstance(test, TensorSource)
-        models = []
-        for run in runs:
-            try:
-                models.append(self._model(regularizer, run.seeds, device))
-            except Exception as error:
-                return [RunOutcome(run, failure=tell(error))]
+        models: list[nn.Module] = []
         try:
+            for run in runs:
+                models.append(self._model(regularizer, run.seeds, device))
             trained = train_stack(runs, models, recipe, regularizer, train, test, device)
-        except torch.OutOfMemoryError:
-            if len(runs) == 1:
-                return [RunOutcome(runs[0], failure=f"{device} is out of memory for one run")]
-            del models
-            torch.cuda.empty_cache()
-            half = len(runs) // 2
-            note = f"{len(runs)} runs did not fit into the memory of {device}; trained in halves"
-            parts = (runs[:half], runs[half:])
-            return [
-                replace(outcome, note=note)
-                for part in parts
-                for outcome in self._train_stacked(part, recipe, regularizer, device)
-            ]
         except Exception as error:
-            return [RunOutcome(run, failure=tell(error)) for run in runs[:1]]
+            if out_of_memory(error):
+                raise
+            failed = runs[len(models)] if len(models) < len(runs) else runs[0]
+            return [RunOutcome(failed, failure=tell(error))]
         seconds = (time.perf_counter() - started) / len(runs)
         return [
             RunOutcome(run, failure=tell(one), seconds=seconds)
