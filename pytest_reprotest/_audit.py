@@ -55,7 +55,8 @@ def run_audit(
         that was named and does not fit.
     """
     wanted, options = options, reference.asked(options)
-    settled = settle(trainer, options, registry)
+    executor = executor or LocalExecutor()
+    settled = settle(trainer, options, registry, executor)
     chosen, placement, labels = settled.chosen, settled.placement, list(settled.labels)
     warnings: tuple[str, ...] = ()
     # runs of one seed tell nothing of others
@@ -65,7 +66,6 @@ def run_audit(
     if tell is not None:
         for sentence in warnings:
             tell(sentence)
-    executor = executor or LocalExecutor()
     described = trainer.describe()
     settings = {
         "runs": options.runs,
@@ -202,6 +202,8 @@ def _surroundings(
 ) -> dict[str, Any]:
     from pytest_reprotest.training.surroundings import surroundings
 
-    return surroundings(
-        placement.device, described.get("threads"), executor.environment, placement.deterministic
-    )
+    threads = described.get("threads")
+    there = executor.surroundings(placement, threads)
+    if there is not None:
+        return there
+    return surroundings(placement.device, threads, executor.environment, placement.deterministic)

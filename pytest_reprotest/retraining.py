@@ -40,8 +40,8 @@ TAKEN = (
 OF_A_CALL = ("attribute",)
 """Keywords of ``retrain`` that are options of the audit, as on the marker."""
 
-Executors = dict[tuple[Any, str, bool], Executor]
-"""The session's open executors, by workers, device and whether each run has a process of its own."""
+Executors = dict[tuple[Any, ...], Executor]
+"""The session's open executors, by workers, device, whether each run has a process of its own, and where."""
 
 
 class Breach(ReprotestError):  # noqa: N818 - an outcome, not a fault
@@ -153,7 +153,7 @@ class Retraining:
                 reference.asked(self._options),
                 self._registry,
                 name=self.item.nodeid,
-                workers=self._executor().n_workers,
+                executor=self._executor(),
                 pilot=planning.pilot,
                 wanted=planning.half_width,
                 beside=self._beside if reference.compares else (),
@@ -204,7 +204,8 @@ class Retraining:
 
     def _executor(self) -> Executor:
         options = self._options
-        place = (options.workers, options.device, options.deterministic)
+        where = (options.executor, options.ray_address)
+        place = (options.workers, options.device, options.deterministic, *where)
         if place not in self._executors:
             self._executors[place] = open_executor(options)
         return self._executors[place]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_reprotest.errors import RegularizerRefused
-from pytest_reprotest.interfaces import Placement, Trainer
+from pytest_reprotest.interfaces import Executor, Placement, Trainer
 from pytest_reprotest.options import Options
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.selection import Selection, select
@@ -40,7 +40,7 @@ class Settled:
     initial_weights: Mapping[str, str] = field(default_factory=dict)
 
 
-def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
+def settle(trainer: Trainer, options: Options, registry: Registry, executor: Executor) -> Settled:
     """Check everything that can be checked before anything trains.
 
     Raises
@@ -52,10 +52,11 @@ def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
     from pytest_reprotest.training.device import resolve_devices
 
     check_task(options.bounds, trainer.task.title, trainer.task.thresholds)
-    device = resolve_devices(options.device)[0]
+    device = executor.device or resolve_devices(options.device)[0]
     asked = Placement(device, options.engine, deterministic=options.deterministic)
     chosen = select(options, registry)
-    prepared = trainer.prepare(tuple(chosen.regularizers.values()), asked, options.runs)
+    regularizers = tuple(chosen.regularizers.values())
+    prepared = executor.prepare(trainer, regularizers, asked, options.runs)
     refusals = prepared.refusals
     if refusals and not chosen.lenient:
         raise RegularizerRefused("; ".join(refusals.values()))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.execution.processes import ProcessExecutor, available_cores
 from pytest_reprotest.interfaces import Executor
 from pytest_reprotest.options import Options
-from pytest_reprotest.training.device import resolve_devices
+from pytest_reprotest.origins import DEFAULT
+from pytest_reprotest.training.device import resolve_devices, visible_gpus
 from pytest_reprotest.training.switches import ENVIRONMENT, hash_seed_of
 
 
@@ -15,7 +18,10 @@ def open_executor(options: Options) -> Executor:
 
     ``auto`` is one worker a GPU, or one a core. Several devices take a worker each. Where determinism is to be
     proven runs have processes of their own: what another run left behind there can't make them agree.
+    Ray's actors are one a GPU, or one a core, where no number of workers was asked for.
     """
+    if options.executor == "ray":
+        return _on_ray(options)
     devices = resolve_devices(options.device)
     workers = options.workers
     if workers == "auto":
@@ -25,4 +31,22 @@ def open_executor(options: Options) -> Executor:
         return ProcessExecutor(
             workers, devices, environment=ENVIRONMENT, environment_of=hash_seed_of, fresh=True
         )
-    return LocalExecutor() if workers == 1 else ProcessExecutor(workers, devices)
+    if options.executor == "local":
+        return LocalExecutor()
+    if workers == 1 and options.executor == "auto":
+        return LocalExecutor()
+    return ProcessExecutor(workers, devices)
+
+
+def _on_ray(options: Options) -> Executor:
+    from pytest_reprotest.execution.ray_cluster import RayExecutor
+
+    workers = "auto" if options.origin("workers") == DEFAULT else options.workers
+    cores = available_cores() if workers == "auto" else int(workers)
+    gpus = 0 if options.device == "cpu" else len(visible_gpus())
+    proving: dict[str, Any] = {}
+    if options.deterministic:
+        proving = {"environment": ENVIRONMENT, "environment_of": hash_seed_of, "fresh": True}
+    return RayExecutor(
+        options.device, workers, options.ray_address, cpus=cores, gpus=gpus, **proving
+    )

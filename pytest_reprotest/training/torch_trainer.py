@@ -91,6 +91,9 @@ class TorchTrainer(Trainer):
         self._placed: tuple[str, Source, Source] | None = None
         self._fixed_starts: dict[str, str] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_placed": None}  # each process moves the data to its own device
+
     @property
     def task(self) -> Task:
         """What is predicted."""
