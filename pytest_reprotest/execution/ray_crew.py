@@ -113,6 +113,10 @@ class Crew:
             self._stillborn += 1
             if self._stillborn < _STARTS:
                 return
+            there = sum(each.greeted for each in self.workers)
+            if there:  # the others do the work
+                self.size = there
+                return
             raise TrainingError(
                 f"Ray workers don't start: {lost.reason}. pytest-reprotest and torch have to be installed on "
                 "every node, in the versions that are here"

@@ -21,20 +21,22 @@ class Lost(Exception):  # noqa: N818 - a loss, which is made good
     Attributes
     ----------
     with_node : bool
-        Whether its whole node is.
+        Whether its whole node is. Ray says so after some seconds; until then that it can't be reached.
     reason : str
         As Ray tells it, in a line.
     advice : str
     """
 
     def __init__(self, error: Exception) -> None:
+        from ray.exceptions import ActorUnavailableError
+
         told = " ".join(str(error).split())
-        self.with_node = "node has died" in told or "node was" in told
-        memory = "memory" in told and not self.with_node
+        self.with_node = isinstance(error, ActorUnavailableError) or "node has died" in told
+        memory = "memory running low" in told
         self.reason = told[:300].rstrip(".")
         self.advice = _ON_MEMORY if memory else _ON_END
-        how = "its node is gone" if self.with_node else "its process ended"
-        super().__init__("it was out of memory" if memory else how)
+        how = "its node can't be reached" if self.with_node else "its process ended"
+        super().__init__("its node was out of memory" if memory else how)
 
 
 _ON_MEMORY = "Use fewer --repro-workers, or nodes with more memory"
