@@ -199,7 +199,7 @@ def test_a_port_without_ray_is_refused_within_seconds(monkeypatch):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        address = "127.0.0.1:{}".format(silent.getsockname()[1])
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(
             OptionError,
             match=f"--repro-ray-address={address}: can't connect to a Ray cluster there: no Ray answered in 3 ",

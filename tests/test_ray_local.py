@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 import warnings
@@ -122,10 +123,11 @@ SCRIPT = """
 
 @pytest.mark.parametrize("interrupted", [False, True], ids=["to the end", "Ctrl-C"])
 def test_the_audits_own_ray_ends_with_it_and_leaves_nothing(tmp_path, interrupted):
-    script, started, home, temporary = (tmp_path / n for n in ("script.py", "s", "home", "t"))
+    script, started, home = (tmp_path / name for name in ("script.py", "started", "home"))
     script.write_text(textwrap.dedent(SCRIPT))
-    for folder in (started, home, temporary):
+    for folder in (started, home):
         folder.mkdir()
+    temporary = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short, for sockets
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
         "STARTED": str(started),
@@ -157,6 +159,7 @@ def test_the_audits_own_ray_ends_with_it_and_leaves_nothing(tmp_path, interrupte
         time.sleep(0.05)
     assert not any(alive(pid) for pid in workers)
     assert list(temporary.iterdir()) == list(home.iterdir()) == []
+    temporary.rmdir()
 
 
 def alive(pid):

@@ -25,6 +25,7 @@ from pytest_reprotest.origins import COMMAND_LINE, spelled
 INSTALL = 'pip install "pytest-reprotest[ray]"'
 _PATIENCE = 30.0  # seconds, for a cluster to answer
 _STORE = 256 << 20  # bytes of an object store on this machine; what does not fit goes to files
+_SHORT = 24  # characters of a temporary folder in which the paths of sockets fit
 _LONGEST = 300  # characters of a reason
 
 
@@ -78,9 +79,7 @@ class Connection:
         if ray.is_initialized():
             return False
         if self._address is None:
-            self._folder = tempfile.TemporaryDirectory(
-                prefix="reprotest-ray-", ignore_cleanup_errors=True
-            )
+            self._folder = _folder()
             self._init(
                 address="local",
                 num_cpus=self._cpus,
@@ -119,6 +118,13 @@ class Connection:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for Ray's files, of a short path: its sockets are in it, and theirs may have 107 characters."""
+    usual = tempfile.gettempdir()
+    place = "/tmp" if len(usual) > _SHORT and os.access("/tmp", os.W_OK) else usual
+    return tempfile.TemporaryDirectory(prefix="reprotest-", dir=place, ignore_cleanup_errors=True)
 
 
 _LOCAL = {
