@@ -58,7 +58,8 @@ def run_audit(
         that was named and does not fit.
     """
     wanted, options = options, reference.asked(options)
-    settled = settle(trainer, options, registry)
+    executor = executor or LocalExecutor()
+    settled = settle(trainer, options, registry, executor)
     chosen, placement, labels = settled.chosen, settled.placement, list(settled.labels)
     warnings: tuple[str, ...] = ()
     # runs of one seed tell nothing of others
@@ -68,7 +69,6 @@ def run_audit(
     if tell is not None:
         for sentence in warnings:
             tell(sentence)
-    executor = executor or LocalExecutor()
     settings = settings_of(settled, options, trainer, executor, reference.first_run)
     differing = reference.check(trainer.task, trainer.y_true, settings, labels)
     told: list[str] = []

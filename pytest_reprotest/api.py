@@ -65,7 +65,7 @@ def audit(
         ``train``, ``test``, ``task``, ``tolerance`` and ``score`` of a task, and the fields of Recipe
         (``epochs``, ``batch_size``, ``optimizer``, ``lr``, …);
         and the marker's keywords (``runs``, ``regularizers``, ``seed``, ``vary``, ``max_prediction_difference``, …)
-        with ``device``, ``workers`` and ``report_only``.
+        with ``device``, ``workers``, ``executor``, ``ray_address`` and ``report_only``.
 
     Returns
     -------
@@ -93,6 +93,8 @@ def audit(
         *(key for key in MARKER_KEYS if key not in TOLERANCES),
         "device",
         "workers",
+        "executor",
+        "ray_address",
         "report_only",
     )
     given: dict[str, Any] = {key: settings.pop(key) for key in option_keys if key in settings}

@@ -59,6 +59,44 @@ def check_decision(options: Options) -> None:
         )
 
 
+def check_executor(options: Options) -> None:
+    """Refuse what an executor can't do. What a nearer source says of the executor sets aside a farther one's.
+
+    Raises
+    ------
+    OptionError
+    """
+
+    def told(key: str) -> str:
+        return spelled(options.origin(key), key, getattr(options, key))
+
+    def stands(key: str) -> bool:
+        return not nearer(options.origin("executor"), options.origin(key))
+
+    executor = options.executor
+    if options.ray_address is not None and executor != "ray" and stands("ray_address"):
+        raise OptionError(
+            f"{told('ray_address')}: that is of a Ray cluster, and {told('executor')} trains elsewhere; add "
+            "--repro-executor=ray, or leave the address out"
+        )
+    if executor == "local":
+        if options.workers != 1 and stands("workers"):
+            raise OptionError(
+                f"{told('executor')} and {told('workers')}: this process is one; use "
+                "--repro-executor=processes, or leave the workers out"
+            )
+        if options.deterministic:
+            raise OptionError(
+                f"{told('executor')} and {told('deterministic')}: a proof trains runs in processes of their "
+                "own; use --repro-executor=processes, or leave the executor out"
+            )
+    if executor == "ray" and options.device not in ("auto", "cpu", "cuda"):
+        raise OptionError(
+            f"{told('device')} and {told('executor')}: Ray gives each worker a GPU of its own. Use "
+            "--repro-device=cuda, and set CUDA_VISIBLE_DEVICES where Ray starts to leave some out"
+        )
+
+
 def imply(values: dict[str, Any], origins: dict[str, str]) -> None:
     """Set in place what ``deterministic`` implies; it is asked for by the source that asks for the proof.
     Beside ``attribute`` leave one of the two.

@@ -73,6 +73,18 @@ FLAGS = (
         "processes that train runs side by side, or auto: one a GPU, or one a core (default 1)",
     ),
     Flag(
+        "executor",
+        "WHERE",
+        "where runs are trained: local (this process), processes (of this machine), ray (a Ray cluster; takes "
+        "the extra ray) or auto (default: this process for one worker, else processes)",
+    ),
+    Flag(
+        "ray_address",
+        "ADDRESS",
+        "with --repro-executor=ray: the cluster, as auto, HOST:PORT or ray://HOST:10001 (default: RAY_ADDRESS, "
+        "else a Ray on this machine that is started and ended by the session)",
+    ),
+    Flag(
         "timeout",
         "SECONDS",
         "end a run that takes longer, which has failed then; seconds, or such as 90s, 5m or 2h (default none: "

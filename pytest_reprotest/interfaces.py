@@ -266,6 +266,29 @@ class Executor(ABC):
     environment: Mapping[str, str] = {}
     """Variables that are set for the processes that train."""
 
+    device: str | None = None
+    """What every worker calls its device, where that is not this machine's to say."""
+
+    def prepare(
+        self,
+        trainer: Trainer,
+        regularizers: Sequence[Regularizer],
+        asked: Placement,
+        n_runs: int,
+    ) -> Prepared:
+        """``trainer.prepare``, on the machine whose device it is about."""
+        return trainer.prepare(regularizers, asked, n_runs)
+
+    def seconds_per_run(
+        self, trainer: Trainer, regularizer: Regularizer, placement: Placement, n_runs: int
+    ) -> float | None:
+        """``trainer.seconds_per_run``, likewise."""
+        return trainer.seconds_per_run(regularizer, placement, n_runs)
+
+    def surroundings(self, placement: Placement, threads: int | None) -> dict[str, Any] | None:
+        """What the last bits depend on where it trains, as ``training.surroundings`` tells it; None: here."""
+        return None
+
     @abstractmethod
     def run(
         self,

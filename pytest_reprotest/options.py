@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_reprotest.contradictions import BY_BOUNDS, check_decision, imply
+from pytest_reprotest.contradictions import BY_BOUNDS, check_decision, check_executor, imply
 from pytest_reprotest.errors import OptionError, did_you_mean
 from pytest_reprotest.origins import CALL, COMMAND_LINE, DEFAULT, INI, MARKER, spelled
 from pytest_reprotest.readers import (
     CONFIDENCE,
+    read_address,
     read_bank_runs,
     read_choice,
     read_confidence,
@@ -54,6 +55,10 @@ class Options:
         ``auto``, ``stacked`` or ``sequential``.
     workers : int or "auto"
         Processes that train chunks of runs side by side.
+    executor : str
+        ``auto``, ``local``, ``processes`` or ``ray``: where they are.
+    ray_address : str or None
+        Of a Ray cluster.
     timeout : float or None
         Seconds that a run may take; one that takes longer is ended and has failed.
     report_only : bool
@@ -90,6 +95,8 @@ class Options:
     device: str = "auto"
     engine: str = "auto"
     workers: int | str = 1
+    executor: str = "auto"
+    ray_address: str | None = None
     timeout: float | None = None
     report_only: bool = False
     decision: str = "point"
@@ -149,6 +156,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "device": read_device,
     "engine": partial(read_choice, valid=("auto", "stacked", "sequential")),
     "workers": read_workers,
+    "executor": partial(read_choice, valid=("auto", "local", "processes", "ray")),
+    "ray_address": read_address,
     "timeout": read_timeout,
     "report_only": read_switch,
     "decision": partial(read_choice, valid=("point", "confidence")),
@@ -256,4 +265,5 @@ def resolve(
     chosen = {key: value for key, value in merged.items() if key in names}
     options = Options(**chosen, bounds=bounds, offered=offered, origins=origins)
     check_decision(options)
+    check_executor(options)
     return options

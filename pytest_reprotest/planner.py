@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pytest_reprotest.attribution.rungs import to_train
+from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.forecast import Expected, Forecast, Span, Width, width_of
 from pytest_reprotest.foresight import foreseen, typical_samples
-from pytest_reprotest.interfaces import Trainer
+from pytest_reprotest.interfaces import Executor, Trainer
 from pytest_reprotest.options import Options
 from pytest_reprotest.pilots import FoundPilots, pilots_in
 from pytest_reprotest.plan import Run, make_plan
@@ -32,6 +33,7 @@ def plan_audit(
     *,
     name: str = "",
     workers: int = 1,
+    executor: Executor | None = None,
     pilot: ResultsFile | None = None,
     wanted: float = HALF_WIDTH,
     beside: Sequence[str] | None = None,
@@ -41,7 +43,9 @@ def plan_audit(
     Parameters
     ----------
     workers : int
-        Processes that would train side by side.
+        Processes that would train side by side, where no executor tells.
+    executor : Executor, optional
+        That would train it.
     pilot : ResultsFile, optional
         Results that tell the spread over runs.
     wanted : float
@@ -54,13 +58,18 @@ def plan_audit(
     ReprotestError
         Where nothing could be trained.
     """
-    settled = settle(trainer, options, registry)
+    workers = workers if executor is None else executor.n_workers
+    executor = executor or LocalExecutor()
+    settled = settle(trainer, options, registry, executor)
     labels, looks = settled.labels, options.looks
     by_look = _chunks(options, labels, settled.placement.chunk, workers)
     rungs = to_train(options, settled.placement.device, trainer.nudges) if options.attribute else ()
     per_run = {
-        label: trainer.seconds_per_run(
-            settled.chosen.regularizers[label], settled.placement, _usual_size(by_look, label)
+        label: executor.seconds_per_run(
+            trainer,
+            settled.chosen.regularizers[label],
+            settled.placement,
+            _usual_size(by_look, label),
         )
         for label in labels
     }

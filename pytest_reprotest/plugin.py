@@ -98,7 +98,12 @@ def pytest_configure(config: pytest.Config) -> None:
             if not hasattr(config, "workerinput"):  # the controller has done it
                 check_files(config)
                 audits.check()
-            if command_line.get("device") not in (None, "auto", "cpu"):
+            on_ray = {**ini, **command_line}.get("executor") == "ray"
+            if on_ray:
+                from pytest_reprotest.execution.ray_connection import check_installed
+
+                check_installed()
+            elif command_line.get("device") not in (None, "auto", "cpu"):
                 from pytest_reprotest.training.device import resolve_devices
 
                 resolve_devices(command_line["device"])

@@ -186,6 +186,15 @@ def read_timeout(value: Any) -> float | None:
     return seconds
 
 
+def read_address(value: Any) -> str:
+    """The address of a Ray cluster, as ``ray.init`` takes it."""
+    if not isinstance(value, str) or not re.fullmatch(r"auto|(ray://)?[^\s/:]+:\d{1,5}", value):
+        raise OptionError(
+            f"got {value!r}; expected auto (the cluster of this machine), HOST:PORT or ray://HOST:10001"
+        )
+    return value
+
+
 def read_regularizers(value: Any) -> tuple[Any, ...]:
     """A non-empty text or sequence of names and regularizer objects; the registry resolves them."""
     if isinstance(value, str):

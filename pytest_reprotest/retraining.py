@@ -170,7 +170,7 @@ class Retraining:
                 reference.asked(self._options),
                 self._registry,
                 name=self.item.nodeid,
-                workers=self._executor().n_workers,
+                executor=self._executor(),
                 pilot=planning.pilot,
                 wanted=planning.half_width,
                 beside=self._beside if reference.compares else (),
@@ -250,8 +250,8 @@ class Retraining:
 
     def _executor(self) -> Executor:
         options = self._options
-        timed = options.timeout is not None
-        place = (options.workers, options.device, options.deterministic, timed)
+        timed, where = options.timeout is not None, (options.executor, options.ray_address)
+        place = (options.workers, options.device, options.deterministic, timed, *where)
         if place not in self._executors:
             self._executors[place] = open_executor(options)
         return self._executors[place]

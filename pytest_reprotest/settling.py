@@ -42,7 +42,7 @@ class Settled:
     initial_weights: Mapping[str, str] = field(default_factory=dict)
 
 
-def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
+def settle(trainer: Trainer, options: Options, registry: Registry, executor: Executor) -> Settled:
     """Check everything that can be checked before anything trains.
 
     Raises
@@ -54,10 +54,11 @@ def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
     from pytest_reprotest.training.device import resolve_devices
 
     check_task(options.bounds, trainer.task.title, trainer.task.thresholds)
-    device = resolve_devices(options.device)[0]
+    device = executor.device or resolve_devices(options.device)[0]
     asked = Placement(device, options.engine, deterministic=options.deterministic)
     chosen = select(options, registry)
-    prepared = trainer.prepare(tuple(chosen.regularizers.values()), asked, options.runs)
+    regularizers = tuple(chosen.regularizers.values())
+    prepared = executor.prepare(trainer, regularizers, asked, options.runs)
     refusals = prepared.refusals
     if refusals and not chosen.lenient:
         raise RegularizerRefused("; ".join(refusals.values()))
@@ -73,7 +74,7 @@ def settings_of(
     settled: Settled, options: Options, trainer: Trainer, executor: Executor, first_run: int = 0
 ) -> dict[str, Any]:
     """What determines the result, as JSON primitives."""
-    from pytest_reprotest.training.surroundings import surroundings
+    from pytest_reprotest.training.surroundings import surroundings_of
 
     placement, described = settled.placement, trainer.describe()
     return {
@@ -92,12 +93,7 @@ def settings_of(
         **({FIRST_RUN: first_run} if first_run else {}),
         "training": described,
         "origins": dict(options.origins),
-        **surroundings(
-            placement.device,
-            described.get("threads"),
-            executor.environment,
-            placement.deterministic,
-        ),
+        **surroundings_of(executor, placement, described.get("threads")),
         **({"initial_weights": dict(settled.initial_weights)} if settled.initial_weights else {}),
     }
 

@@ -1,11 +1,38 @@
-"""Training a chunk in this process, whichever executor put it here."""
+"""A chunk of runs that are trained together: what executors pass on, and its training in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from pytest_reprotest.interfaces import Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.plan import Run
+
+
+@dataclass
+class Chunk:
+    """Runs of one regularizer on their way through workers.
+
+    Attributes
+    ----------
+    tries : int
+        How often a worker was given it.
+    note : str or None
+        What the report says of it.
+    """
+
+    runs: tuple[Run, ...]
+    tries: int = 0
+    note: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The regularizer of its runs."""
+        return self.runs[0].regularizer
+
+    def __str__(self) -> str:
+        indices = ", ".join(str(run.index) for run in self.runs)
+        return f"run{'s' * (len(self.runs) > 1)} {indices} of {self.label!r}"
 
 
 def train_chunk(

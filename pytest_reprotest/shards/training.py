@@ -55,7 +55,7 @@ def train_part(
         Where it can't be trained in parts, a run failed, or could not be kept.
     """
     _check(options)
-    settled = settle(trainer, options, registry)
+    settled = settle(trainer, options, registry, executor)
     settings = {**settings_of(settled, options, trainer, executor), **(own_settings or {})}
     plan = make_plan(options, settled.labels)
     placement = settled.placement.shared_out(len(plan.runs), executor.n_workers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.plan import Plan, Run
@@ -32,11 +33,24 @@ class StoringExecutor(Executor):
     ) -> None:
         self.n_workers = inner.n_workers
         self.environment = inner.environment
+        self.device = inner.device
         self._inner = inner
         self._kept = Kept(database, name)
         self._resume = resume
         self._contexts: dict[str, Context | None] = {}
         self._trained = 0
+
+    def prepare(
+        self, trainer: Trainer, regularizers: Sequence[Regularizer], asked: Placement, n_runs: int
+    ) -> Prepared:
+        """As the executor within."""
+        prepared = self._inner.prepare(trainer, regularizers, asked, n_runs)
+        self._starts.update(prepared.initial_weights)
+        return prepared
+
+    def surroundings(self, placement: Placement, threads: int | None) -> dict[str, Any] | None:
+        """As of the executor within."""
+        return self._inner.surroundings(placement, threads)
 
     def run(
         self,

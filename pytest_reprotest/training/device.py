@@ -21,13 +21,12 @@ def resolve_devices(spelling: str) -> tuple[str, ...]:
     ('cpu',)
     """
     if spelling == "auto":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        return tuple(f"cuda:{index}" for index in range(count)) or ("cpu",)
+        return visible_gpus() or ("cpu",)
     if spelling == "mps" and not torch.backends.mps.is_available():
         raise OptionError("device 'mps' is not available on this machine; use --repro-device=cpu")
     if not spelling.startswith("cuda"):
         return (spelling,)
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = len(visible_gpus())
     indices = [int(index) for index in (spelling.partition(":")[2] or "0").split(",")]
     for index in indices:
         if index >= count:
@@ -36,3 +35,9 @@ def resolve_devices(spelling: str) -> tuple[str, ...]:
                 "devices; use --repro-device=cpu, or auto"
             )
     return tuple(f"cuda:{index}" for index in indices)
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """The CUDA devices that PyTorch sees on this machine."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return tuple(f"cuda:{index}" for index in range(count))

@@ -10,7 +10,7 @@ import io
 import pickle
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,30 +29,85 @@ Place = tuple[str, torch.dtype, tuple[int, ...]]
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Sets large CPU tensors aside; everything else is pickled, functions by value."""
 
-    def __init__(self, file: io.BytesIO, hold: Hold) -> None:
+    def __init__(self, file: io.BytesIO, place: Callable[[torch.Tensor], Place]) -> None:
         super().__init__(file)
-        self._hold = hold
+        self._place = place
         self._places: dict[int, Place] = {}
 
     def persistent_id(self, obj: Any) -> Place | None:
         if not isinstance(obj, torch.Tensor) or obj.numel() < _LARGE or obj.device.type != "cpu":
             return None
         if id(obj) not in self._places:
-            self._places[id(obj)] = self._hold.place(obj.detach())
+            self._places[id(obj)] = self._place(obj.detach())
         return self._places[id(obj)]
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, folder: Path, mapped: dict[Place, torch.Tensor]) -> None:
+    def __init__(
+        self,
+        file: io.BytesIO,
+        find: Callable[[Place], torch.Tensor],
+        known: dict[Place, torch.Tensor],
+    ) -> None:
         super().__init__(file)
-        self.folder = folder
-        self.before = mapped
-        self.mapped: dict[Place, torch.Tensor] = {}
+        self._find = find
+        self._before = known
+        self.known: dict[Place, torch.Tensor] = {}
 
     def persistent_load(self, pid: Place) -> torch.Tensor:
-        found = self.before.get(pid, self.mapped.get(pid))
-        self.mapped[pid] = _mapped(self.folder, pid) if found is None else found
-        return self.mapped[pid]
+        found = self._before.get(pid, self.known.get(pid))
+        self.known[pid] = self._find(pid) if found is None else found
+        return self.known[pid]
+
+
+def pickled(
+    what: Any, callables: Iterable[Any], place: Callable[[torch.Tensor], Place], else_use: str
+) -> bytes:
+    """An object as bytes, without its large tensors.
+
+    Parameters
+    ----------
+    what : object
+        Such as (trainer, regularizers).
+    callables : iterable
+        The user's functions and classes: their modules are pickled by value, since a test module or
+        conftest cannot be imported elsewhere by its name.
+    place : callable
+        Called with each large CPU tensor, puts it somewhere, and returns what finds it there.
+    else_use : str
+        What the user can do in place of shipping it.
+
+    Raises
+    ------
+    TrainingError
+        Where something in it cannot be pickled.
+    """
+    code = io.BytesIO()
+    with _by_value(callables):
+        try:
+            _Pickler(code, place).dump(what)
+        except Exception as error:
+            raise TrainingError(
+                f"can't send the training to worker processes: {type(error).__name__}: {error}. Build "
+                f"what can't be pickled (open files, locks, connections) inside the factory, or use "
+                f"{else_use}"
+            ) from None
+    return code.getvalue()
+
+
+def unpickled(
+    code: bytes, find: Callable[[Place], torch.Tensor], known: dict[Place, torch.Tensor]
+) -> tuple[Any, dict[Place, torch.Tensor]]:
+    """What ``pickled`` made bytes of, and its large tensors.
+
+    Parameters
+    ----------
+    find : callable
+        Called with each place that is not among those ``known``; returns its tensor.
+    """
+    unpickler = _Unpickler(io.BytesIO(code), find, known)
+    what = unpickler.load()
+    return what, unpickler.known
 
 
 def _mapped(folder: Path, place: Place) -> torch.Tensor:
@@ -81,11 +136,8 @@ class Hold:
 
         Parameters
         ----------
-        what : object
-            Such as (trainer, regularizers).
-        callables : iterable
-            The user's functions and classes: their modules are pickled by value, since a test module or
-            conftest cannot be imported elsewhere by its name.
+        what, callables
+            As in ``pickled``.
 
         Returns
         -------
@@ -97,22 +149,13 @@ class Hold:
         TrainingError
             Where something in it cannot be pickled.
         """
-        code = io.BytesIO()
         self._used = set()
-        with _by_value(callables):
-            try:
-                _Pickler(code, self).dump(what)
-            except Exception as error:
-                raise TrainingError(
-                    f"can't send the training to worker processes: {type(error).__name__}: {error}. Build "
-                    "what can't be pickled (open files, locks, connections) inside the factory, or use "
-                    "--repro-workers=1"
-                ) from None
+        code = pickled(what, callables, self.place, "--repro-workers=1")
         for place in [place for place in self._data if place not in self._used]:
             del self._data[place]
             (self.folder / place[0]).unlink()
         path = self._new(".pkl")
-        path.write_bytes(code.getvalue())
+        path.write_bytes(code)
         return path
 
     def place(self, tensor: torch.Tensor) -> Place:
@@ -149,9 +192,9 @@ class Loaded:
 
     def load(self, path: Path) -> Any:
         """Load what ``Hold.ship`` wrote; what was mapped before stays so."""
-        unpickler = _Unpickler(io.BytesIO(path.read_bytes()), path.parent, self._mapped)
-        what = unpickler.load()
-        self._mapped = unpickler.mapped
+        what, self._mapped = unpickled(
+            path.read_bytes(), lambda place: _mapped(path.parent, place), self._mapped
+        )
         return what
 
 

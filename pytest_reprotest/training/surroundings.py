@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pytest_reprotest.fingerprint import driver, environment, machine, versions
+from pytest_reprotest.interfaces import Executor, Placement
 from pytest_reprotest.training.switches import SWITCHES, states
 
 _LIBRARIES = {"mkl": r"Math Kernel Library Version ([\w.]+)", "onednn": r"MKL-DNN v([\w.]+)"}
@@ -46,6 +47,16 @@ def surroundings(
         "flags": flags(deterministic),
         "environment": environment(added),
     }
+
+
+def surroundings_of(
+    executor: Executor, placement: Placement, threads: int | None = None
+) -> dict[str, Any]:
+    """The surroundings of runs where an executor trains them."""
+    there = executor.surroundings(placement, threads)
+    if there is not None:
+        return there
+    return surroundings(placement.device, threads, executor.environment, placement.deterministic)
 
 
 def flags(deterministic: bool = False) -> dict[str, Any]:

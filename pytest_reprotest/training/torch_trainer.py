@@ -101,6 +101,9 @@ class TorchTrainer(Trainer):
         self._fixed_starts: dict[str, str] = {}
         self._starts: dict[str, str] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_placed": None}  # each process moves the data to its own device
+
     @property
     def task(self) -> Task:
         """What is predicted."""
