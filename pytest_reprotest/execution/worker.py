@@ -16,20 +16,26 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+_PATIENCE = 5  # seconds that a parent whose pipe is closed takes to be gone
+
 
 def main(descriptor: int) -> None:
-    """Serve chunks until the pipe closes."""
+    """Serve chunks until the pipe closes, or breaks because the parent was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     orphaned: list[Path] = []
-    threading.Thread(target=_end_with, args=(os.getppid(), orphaned), daemon=True).start()
-    pipe: Connection[Any, Any] = Connection(descriptor)
+    watch = threading.Thread(target=_end_with, args=(os.getppid(), orphaned), daemon=True)
+    watch.start()
+    try:
+        _serve(Connection(descriptor), orphaned)
+    except (EOFError, ConnectionError):
+        watch.join(_PATIENCE)  # it clears up, once the parent is gone for certain
+
+
+def _serve(pipe: Connection[Any, Any], orphaned: list[Path]) -> None:
     loaded: Any = None
     current: tuple[str, Any] = ("", None)
     while True:
-        try:
-            path, runs, placement = pipe.recv()
-        except EOFError:
-            return
+        path, runs, placement = pipe.recv()
         try:
             orphaned[:] = [Path(path).parent]
             if path != current[0]:
@@ -45,6 +51,8 @@ def main(descriptor: int) -> None:
             regularizer = regularizers[runs[0].regularizer]
             for outcome in train_chunk(trainer, runs, regularizer, placement):
                 pipe.send(outcome)
+        except ConnectionError:
+            raise
         except Exception as error:
             from pytest_reprotest.interfaces import RunOutcome
 

@@ -68,7 +68,7 @@ def context_of(
         {**trainer.content(regularizer), "regularizer": regularizer, "trainer": type(trainer)},
         homes,
     )
-    unseen = sorted(names & (SURROUNDINGS | (READS if trainer.reads_unseen else frozenset())))
+    unseen = sorted(names & (SURROUNDINGS | READS)) if trainer.reads_unseen else []
     if unseen:
         raise Unknown(
             f"the training names {unseen[0]!r}, and what is read there can't be seen"
