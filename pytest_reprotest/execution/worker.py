@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,33 +33,42 @@ def main(descriptor: int) -> None:
 
 
 def _serve(pipe: Connection[Any, Any], orphaned: list[Path]) -> None:
-    loaded: Any = None
-    current: tuple[str, Any] = ("", None)
+    chunks = _Chunks()
     while True:
         path, runs, placement = pipe.recv()
+        orphaned[:] = [Path(path).parent]
+        for outcome in chunks.trained(Path(path), runs, placement):
+            pipe.send(outcome)
+        pipe.send(None)
+
+
+class _Chunks:
+    """What was shipped last, loaded once for all chunks of it."""
+
+    def __init__(self) -> None:
+        self._loaded: Any = None
+        self._current: tuple[Path, Any] = (Path(), None)
+
+    def trained(self, path: Path, runs: Any, placement: Any) -> Iterator[Any]:
+        """The outcomes of a chunk; an error that no trainer caught is one, too."""
         try:
-            orphaned[:] = [Path(path).parent]
-            if path != current[0]:
+            if path != self._current[0]:
                 from pytest_reprotest.training.shipping import Loaded
                 from pytest_reprotest.training.switches import assume
 
-                loaded = loaded or Loaded()
-                current = (path, loaded.load(Path(path)))
-                assume(current[1][2])
+                self._loaded = self._loaded or Loaded()
+                self._current = (path, self._loaded.load(path))
+                assume(self._current[1][2])
             from pytest_reprotest.execution.chunk import train_chunk
 
-            trainer, regularizers, _ = current[1]
+            trainer, regularizers, _ = self._current[1]
             regularizer = regularizers[runs[0].regularizer]
-            for outcome in train_chunk(trainer, runs, regularizer, placement):
-                pipe.send(outcome)
-        except ConnectionError:
-            raise
+            yield from train_chunk(trainer, runs, regularizer, placement)
         except Exception as error:
             from pytest_reprotest.interfaces import RunOutcome
 
             told = f"{type(error).__name__}: {error}"
-            pipe.send(replace(RunOutcome(runs[0]), failure=f"in a worker process: {told}"))
-        pipe.send(None)
+            yield replace(RunOutcome(runs[0]), failure=f"in a worker process: {told}")
 
 
 def _end_with(parent: int, orphaned: list[Path]) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.plan import Plan, Run
-from pytest_reprotest.store.content import Unknown
 from pytest_reprotest.store.database import Database
 from pytest_reprotest.store.kept import Kept
 from pytest_reprotest.store.keys import Context, context_of
+from pytest_reprotest.store.unknown import Unknown
 
 
 class StoringExecutor(Executor):

@@ -10,8 +10,10 @@ from typing import Any
 from pytest_reprotest.digests import digest
 from pytest_reprotest.interfaces import Placement, Regularizer, Trainer
 from pytest_reprotest.plan import Run
-from pytest_reprotest.store.content import READS, SURROUNDINGS, Unknown, parts_of
+from pytest_reprotest.store.content import parts_of
 from pytest_reprotest.store.homes import own_code
+from pytest_reprotest.store.unknown import Unknown
+from pytest_reprotest.store.unseen import unseen_in
 from pytest_reprotest.training.surroundings import surroundings
 
 _CHANCE = "PYTHONHASHSEED"
@@ -68,12 +70,9 @@ def context_of(
         {**trainer.content(regularizer), "regularizer": regularizer, "trainer": type(trainer)},
         homes,
     )
-    unseen = sorted(names & (SURROUNDINGS | READS)) if trainer.reads_unseen else []
-    if unseen:
-        raise Unknown(
-            f"the training names {unseen[0]!r}, and what is read there can't be seen"
-            + ("; say what it reads with depends_on=[...]" if unseen[0] in READS else "")
-        )
+    unseen = unseen_in(names, trainer.reads_unseen, hasattr(trainer, "depends_on"))
+    if unseen is not None:
+        raise Unknown(unseen)
     around = surroundings(placement.device, described.get("threads"), environment)
     around["environment"].pop(_CHANCE, None)
     ingredients = {

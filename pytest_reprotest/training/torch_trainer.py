@@ -61,7 +61,7 @@ class TorchTrainer(Trainer):
     """
 
     nudges = True
-    reads_unseen = False  # a factory's files are in the initial weights
+    reads_unseen = ("recipe", "task", "data", "regularizer")  # a factory's files are in the model
 
     def __init__(
         self,
@@ -91,7 +91,6 @@ class TorchTrainer(Trainer):
         self._n_classes = classes_in(self._train, fixed) if classes else None
         self._placed: tuple[str, Source, Source] | None = None
         self._fixed_starts: dict[str, str] = {}
-        self._starts: dict[str, str] = {}
 
     @property
     def task(self) -> Task:
@@ -121,14 +120,17 @@ class TorchTrainer(Trainer):
         return (*(each for each in given if callable(each)), *read)
 
     def content(self, regularizer: Regularizer) -> Mapping[str, Any]:
-        """Code, the weights it starts from, which may come from a file, and data that has no hash."""
-        sources = (self._train, self._test)
+        """Code, a model as it starts, which may hold what a file says, and data that has no hash."""
+        with preserved_state(self.recipe.threads):
+            model = self._model(regularizer, RunSeeds(base=0, run=0), "cpu")
         return {
             "model_factory": self.model_factory,
+            "model": model,
             "recipe": vars(self.recipe),
             "task": self._task,
-            "initial_weights": self._starts.get(regularizer.label),
-            "data": [vars(each) for each in sources if content_hash(each) is None],
+            "data": [
+                vars(each) for each in (self._train, self._test) if content_hash(each) is None
+            ],
         }
 
     def prepare(
@@ -153,7 +155,6 @@ class TorchTrainer(Trainer):
                         f"  inputs are {kind_of(self._train, self._test)}"
                     ) from error
             starts = {each.label: weights_digest(models[0]) for each, _, models in trials}
-            self._starts.update(starts)
             chosen = choose(trials, train, asked, n_runs)
             notes = (*chosen.notes, *dict.fromkeys(filter(None, self._fixed_starts.values())))
             return replace(chosen, refusals=refusals, notes=notes, initial_weights=starts)
@@ -231,10 +232,8 @@ class TorchTrainer(Trainer):
                 start = state_of(model)
             trained = train_sequentially(run, model, recipe, regularizer, train, test, device)
         except Exception as error:
-            seconds = time.perf_counter() - started
-            return RunOutcome(
-                run, failure=self._told(error, run, recipe, regularizer, device), seconds=seconds
-            )
+            told = self._told(error, run, recipe, regularizer, device)
+            return RunOutcome(run, failure=told, seconds=time.perf_counter() - started)
         outcome = RunOutcome(run, trained.labels, trained.losses, scores=trained.scores)
         if placement.deterministic:
             outcome = replace(outcome, digests=digests_of(outcome, start, model))
