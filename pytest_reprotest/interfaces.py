@@ -182,8 +182,8 @@ class Trainer(ABC):
 
     nudges: ClassVar[bool] = False
     """Whether runs whose seeds vary ``ONE_ULP`` have one initial weight moved by one ulp."""
-    reads_unseen: bool = True
-    """Whether the training may read files that ``content`` does not hold."""
+    reads_unseen: bool | tuple[str, ...] = True
+    """Whether code may read files, or the environment, of which ``content`` does not tell; or in which parts."""
 
     @property
     @abstractmethod

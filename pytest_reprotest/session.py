@@ -138,6 +138,12 @@ class SessionAudits:
         self.notes.extend(outputs.notes)
         session.exitstatus = outputs.exitstatus
 
+    def pytest_unconfigure(self) -> None:
+        """Let go of the store."""
+        database = vars(self).get("database")
+        if database is not None:
+            database.close()
+
     def _runs_no_test(self) -> bool:
         flags = ("collectonly", "setuponly", "showfixtures", "show_fixtures_per_test")
         return any(getattr(self.config.option, flag, False) for flag in flags)

@@ -15,10 +15,10 @@ from pytest_reprotest.registry import Registry
 from pytest_reprotest.settling import settings_of, settle
 from pytest_reprotest.shards.parts import Part, keep, run_keys
 from pytest_reprotest.shards.shard import PartTrained, Shard
-from pytest_reprotest.store.content import Unknown
 from pytest_reprotest.store.database import Database, StoreError
 from pytest_reprotest.store.executor import StoringExecutor
 from pytest_reprotest.store.keys import context_of
+from pytest_reprotest.store.unknown import Unknown
 
 _WHOLE = {
     "deterministic": "a proof of determinism holds runs against each other as they are trained",
@@ -63,7 +63,7 @@ def train_part(
     regularizers, baseline = settled.chosen.regularizers, settled.chosen.baseline
     try:
         contexts = {
-            label: context_of(trainer, regularizers[label], placement, executor.environment).key
+            label: context_of(trainer, regularizers[label], placement, executor).key
             for label in settled.labels
         }
     except Unknown as reason:

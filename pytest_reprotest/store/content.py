@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import hashlib
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -17,42 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from pytest_reprotest.digests import of_arrays
-from pytest_reprotest.errors import ReprotestError
-from pytest_reprotest.store.homes import origin_of, own_modules_in, source_of
+from pytest_reprotest.store import objects
+from pytest_reprotest.store.bytecode import code_digest, names_in
+from pytest_reprotest.store.hashing import hashed
+from pytest_reprotest.store.homes import by_name, file_of, module_of, origin_of
+from pytest_reprotest.store.sources import imports_in, moving_globals, sources_behind
+from pytest_reprotest.store.unknown import Unknown
 
-READS = frozenset(
-    [
-        "open",
-        "read_csv",
-        "read_parquet",
-        "read_json",
-        "read_pickle",
-        "read_excel",
-        "read_table",
-        "read_sql",
-        "read_text",
-        "read_bytes",
-        "load",
-        "loadtxt",
-        "genfromtxt",
-        "fromfile",
-        "memmap",
-        "imread",
-        "urlopen",
-        "urlretrieve",
-        "load_dataset",
-        "load_file",
-        "safe_open",
-        "loads_from_disk",
-        "load_from_disk",
-    ]
-)
-"""Names of functions that read files, as far as they are usual."""
-SURROUNDINGS = frozenset(("environ", "getenv"))
-"""Names by which the environment is read."""
-
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, type(...), range, slice)
 _IN_C = (
     types.BuiltinFunctionType,
     types.MethodDescriptorType,
@@ -79,15 +49,12 @@ _NO_CONTENT = frozenset(
         "__abstractmethods__",
         "__parameters__",
         "__orig_bases__",
-        "__match_args__",
         "__subclasshook__",
         "__classcell__",
+        "_value2member_map_",
     ]
 )
-
-
-class Unknown(ReprotestError):  # noqa: N818 - an answer, not a fault
-    """Something whose content can't be established; the message says what."""
+_ON_HEAP = 1 << 9  # a flag of types that are made while a program runs
 
 
 class Content:
@@ -125,15 +92,20 @@ class Content:
         """
         try:
             return self._of(value)
+        except Unknown:
+            raise
         except RecursionError:
             raise Unknown(f"a {type(value).__name__} that is nested too deeply") from None
+        except Exception as error:  # objects of the user's may raise whatever they like
+            told = f"{type(error).__name__}: {error}"
+            raise Unknown(f"a {type(value).__name__} that can't be read ({told})") from None
 
     def _of(self, value: Any) -> str:
-        if isinstance(value, _PLAIN) and type(value) in _PLAIN:
-            return _hash(type(value).__name__, repr(value))
+        if type(value) in objects.PLAIN:
+            return hashed(type(value).__name__, repr(value))
         key = id(value)
         if key in self._open:
-            return _hash("back", len(self._open) - self._open[key])
+            return hashed("back", len(self._open) - self._open[key])
         if key in self._known:
             return self._known[key]
         self._open[key] = len(self._open)
@@ -150,142 +122,143 @@ class Content:
         for kind, read in _READERS:
             if isinstance(value, kind):
                 return read(self, value)
-        return self._instance(value)
-
-    def _sequence(self, value: Any) -> str:
-        if type(value) not in (list, tuple):
-            return self._instance(value)
-        return _hash(type(value).__name__, *map(self._of, value))
-
-    def _set(self, value: Any) -> str:
-        return _hash(type(value).__name__, *sorted(map(self._of, value)))
-
-    def _mapping(self, value: Any) -> str:
-        if type(value) not in (dict, types.MappingProxyType):
-            return self._instance(value)
-        return _hash("mapping", *(self._of(each) for pair in value.items() for each in pair))
-
-    def _array(self, value: Any) -> str:
-        if value.dtype.hasobject:
-            return _hash("array", value.shape, self._of(value.tolist()))
-        return _hash("array", of_arrays(value))
+        for kind, of_object in _OBJECTS:
+            if isinstance(value, kind):
+                return of_object(value, self._of)
+        return objects.instance(value, self._of)
 
     def _function(self, value: types.FunctionType) -> str:
-        origin = origin_of(value.__module__ or "__main__")
-        if origin is not None:
-            return _hash("installed", origin, value.__module__, value.__qualname__)
-        used = _names_in(value.__code__)
-        world = value.__globals__
+        claimed, world = value.__module__ or "__main__", value.__globals__
+        origin = origin_of(claimed)
+        if origin is not None and by_name(value):
+            return hashed("installed", origin, claimed, value.__qualname__)
+        attributes = {k: v for k, v in vars(value).items() if k != "__wrapped__"}
         parts = [
-            self._code(value.__code__),
             self._of(value.__defaults__),
             self._of(value.__kwdefaults__),
             *(self._cell(cell) for cell in value.__closure__ or ()),
-            *(_hash(name, self._of(world[name])) for name in sorted(used) if name in world),
+            *(hashed(name, self._of(each)) for name, each in attributes.items()),
         ]
-        return _hash("function", *parts, self._elsewhere(value.__module__))
-
-    def _code(self, code: types.CodeType) -> str:
-        self.names |= set(code.co_names)
-        return _hash(
-            "code",
-            code.co_code.hex(),
-            code.co_flags,
-            code.co_argcount,
-            code.co_kwonlyargcount,
-            code.co_posonlyargcount,
-            *code.co_names,
-            "variables",
-            *code.co_varnames,
-            "free",
-            *code.co_freevars,
-            "constants",
-            *map(self._of, code.co_consts),
+        home = world.get("__name__", claimed)
+        origin = origin_of(home)
+        if (
+            origin is not None
+        ):  # a decorator's wrapper, say: its code is installed, what it holds is not
+            code = value.__code__
+            return hashed(
+                "made by", origin, home, code.co_name, code_digest(code, self._of), *parts
+            )
+        used = names_in(value.__code__)
+        moving = {k: v for k, v in moving_globals(sys.modules.get(home)).items() if k in used}
+        used = used.union(*(names for _, names in moving.values()))
+        named = sorted(name for name in used if name in world and name not in moving)
+        imported = imports_in(value.__code__, world.get("__package__") or "")
+        return hashed(
+            "function",
+            self._code(value.__code__),
+            *parts,
+            *(hashed(name, self._named(world[name], used, set())) for name in named),
+            sorted(sources_behind(imported).items()) if imported else "",
+            sorted((name, syntax) for name, (syntax, _) in moving.items()),
+            self._elsewhere(home),
         )
+
+    def _named(self, value: Any, used: set[str], met: set[int]) -> str:
+        """A global; of a module of the user's also what is used of it, as it is now."""
+        if not isinstance(value, types.ModuleType) or origin_of(value.__name__) is not None:
+            return self._of(value)
+        if id(value) in met:
+            return self._of(value)
+        met.add(id(value))
+        moving = moving_globals(value)
+        inside = sorted(name for name in used & vars(value).keys() if name not in moving)
+        return hashed(
+            self._of(value),
+            *(hashed(name, self._named(vars(value)[name], used, met)) for name in inside),
+        )
+
+    def _code(self, value: types.CodeType) -> str:
+        self.names |= names_in(value)
+        return code_digest(value, self._of)
 
     def _cell(self, cell: types.CellType) -> str:
         try:
             return self._of(cell.cell_contents)
         except ValueError:  # not set yet
-            return _hash("empty")
+            return hashed("empty")
 
     def _class(self, value: type) -> str:
-        origin = origin_of(value.__module__)
-        if origin is not None:
-            return _hash("installed", origin, value.__module__, value.__qualname__)
+        module = module_of(value)
+        origin = origin_of(module)
+        if origin is not None and (not value.__flags__ & _ON_HEAP or by_name(value)):
+            return hashed("installed", origin, module, value.__qualname__)
         own = sorted((k, v) for k, v in vars(value).items() if k not in _NO_CONTENT)
-        return _hash(
+        return hashed(
             "class",
             value.__qualname__,
+            self._of(type(value)),
             *map(self._of, value.__bases__),
             *(part for name, each in own for part in (name, self._of(each))),
-            self._elsewhere(value.__module__),
+            self._elsewhere(module),
         )
 
-    def _elsewhere(self, name: str | None) -> str:
+    def _elsewhere(self, name: str) -> str:
         """The sources behind code that is imported into the module the training is written in."""
-        if name is None or name in self._homes or name not in sys.modules:
-            return _hash("home")
-        return self._of(sys.modules[name])
+        if name in self._homes or name not in sys.modules:
+            return hashed("home")
+        return hashed("elsewhere", sorted(sources_behind([name]).items()))
 
     def _module(self, value: types.ModuleType) -> str:
-        origin = origin_of(value.__name__)
-        if origin is not None:
-            return _hash("installed", origin, value.__name__)
-        source = source_of(value)
-        if source is None:
-            raise Unknown(f"the module {value.__name__!r}, which has no source file")
-        more = [sys.modules[name] for name in own_modules_in(value) if name not in self._homes]
-        return _hash("module", source, *map(self._of, more))
+        name = value.__name__
+        if sys.modules.get(name) is value:
+            origin = origin_of(name)
+            if origin is not None:
+                return hashed("installed", origin, name)
+            sources = sources_behind([name])
+            if sources[name] != "absent":
+                return hashed("module", sorted(sources.items()))
+        if file_of(value) is None:
+            raise Unknown(f"the module {name!r}, which has no source file")
+        raise Unknown(f"the module {name!r}, which is not imported under that name")
 
     def _wrapped(self, value: Any) -> str:
-        return _hash(type(value).__name__, self._of(value.__wrapped__))
+        return hashed(type(value).__name__, self._of(value.__wrapped__))
 
     def _method(self, value: types.MethodType) -> str:
-        return _hash("method", self._of(value.__func__), self._of(value.__self__))
+        return hashed("method", self._of(value.__func__), self._of(value.__self__))
 
     def _static(self, value: Any) -> str:
-        return _hash(type(value).__name__, self._of(value.__func__))
+        return hashed(type(value).__name__, self._of(value.__func__))
 
     def _property(self, value: property) -> str:
-        return _hash("property", *(self._of(f) for f in (value.fget, value.fset, value.fdel)))
+        return hashed("property", *(self._of(f) for f in (value.fget, value.fset, value.fdel)))
 
     def _cached_property(self, value: Any) -> str:
-        return _hash("cached property", self._of(value.func))
+        return hashed("cached property", self._of(value.func))
+
+    def _generic(self, value: Any) -> str:
+        return hashed("generic", self._of(value.__origin__), self._of(value.__args__))
 
     def _in_c(self, value: Any) -> str:
         owner = getattr(value, "__objclass__", value)
-        name: str = getattr(owner, "__module__", None) or "builtins"
+        name = module_of(owner)
+        origin = origin_of(name)
         bound_to = getattr(value, "__self__", None)
-        bound = bound_to is not None and not isinstance(bound_to, (type, types.ModuleType))
-        parts = [self._of(bound_to)] if bound else []
-        return _hash("in C", origin_of(name), name, value.__qualname__, *parts)
-
-    def _enum(self, value: enum.Enum) -> str:
-        return _hash("member", self._of(type(value)), value.name)
-
-    def _instance(self, value: Any) -> str:
-        """An object by its class and what ``copy`` would take of it."""
-        kind = type(value)
-        if kind.__module__ == "torch" and kind.__name__ in ("Tensor", "Parameter"):
-            from pytest_reprotest.training.content import tensor_digest
-
-            return _hash("tensor", tensor_digest(value))
-        if kind.__module__ in ("typing", "types", "torch") and not hasattr(value, "__dict__"):
-            return _hash(kind.__qualname__, repr(value))  # torch.float32, int | None
-        try:
-            taken = value.__reduce_ex__(4)
-        except Exception as error:
-            raise Unknown(f"a {kind.__module__}.{kind.__qualname__} ({error})") from None
-        if isinstance(taken, str):
-            return _hash("named", self._of(kind), taken)
-        make, arguments, *state = taken
-        listed = [list(each) if hasattr(each, "__next__") else each for each in state]
-        return _hash("object", self._of(kind), *map(self._of, (make, arguments, *listed)))
+        parts: list[Any] = []
+        if isinstance(bound_to, (type, types.ModuleType)):
+            parts.append(bound_to.__name__)
+        elif bound_to is not None:
+            parts.append(self._of(bound_to))
+        if origin is None and not isinstance(
+            value, (types.MemberDescriptorType, types.GetSetDescriptorType)
+        ):
+            parts.append(self._elsewhere(name))
+        return hashed("in C", origin, name, value.__qualname__, *parts)
 
 
 _READERS: tuple[tuple[Any, Callable[[Content, Any], str]], ...] = (
     (types.FunctionType, Content._function),
+    (types.GenericAlias, Content._generic),
     (type, Content._class),
     (types.ModuleType, Content._module),
     (types.MethodType, Content._method),
@@ -295,42 +268,32 @@ _READERS: tuple[tuple[Any, Callable[[Content, Any], str]], ...] = (
     (property, Content._property),
     (functools.cached_property, Content._cached_property),
     (_IN_C, Content._in_c),
-    (np.ndarray, Content._array),
-    ((list, tuple), Content._sequence),
-    ((set, frozenset), Content._set),
-    ((dict, types.MappingProxyType), Content._mapping),
-    (enum.Enum, Content._enum),
+)
+_OBJECTS: tuple[tuple[Any, Callable[[Any, objects.Read], str]], ...] = (
+    (enum.Enum, objects.member),
+    (np.ndarray, objects.array),
+    ((list, tuple), objects.sequence),
+    ((set, frozenset), objects.a_set),
+    ((dict, types.MappingProxyType), objects.mapping),
 )
 
 
-def _names_in(code: types.CodeType) -> set[str]:
-    """The names of globals and attributes in a function, and in the functions inside it."""
-    inside = (each for each in code.co_consts if isinstance(each, types.CodeType))
-    return set(code.co_names).union(*map(_names_in, inside))
-
-
-def _hash(*parts: Any) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        text = str(part).encode("utf-8", "surrogatepass")
-        found.update(b"%d:" % len(text))
-        found.update(text)
-    return found.hexdigest()
-
-
-def parts_of(content: Mapping[str, Any], homes: Iterable[str]) -> tuple[dict[str, str], set[str]]:
-    """Name of each part → its digest, and the names that the user's code mentions.
+def parts_of(
+    content: Mapping[str, Any], homes: Iterable[str]
+) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """Name of each part → its digest; and the names that the user's code of each mentions.
 
     Raises
     ------
     Unknown
         Naming the part.
     """
-    reader = Content(homes)
-    found = {}
+    found, names = {}, {}
     for name, part in content.items():
+        reader = Content(homes)  # one each: what two parts share is in the names of both
         try:
             found[name] = reader.digest(part)
         except Unknown as reason:
             raise Unknown(f"{name} holds {reason}") from None
-    return found, reader.names
+        names[name] = reader.names
+    return found, names

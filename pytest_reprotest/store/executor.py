@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome, Trainer
+from pytest_reprotest.interfaces import (
+    Executor,
+    Placement,
+    Prepared,
+    Regularizer,
+    RunOutcome,
+    Trainer,
+)
 from pytest_reprotest.plan import Plan, Run
-from pytest_reprotest.store.content import Unknown
 from pytest_reprotest.store.database import Database
 from pytest_reprotest.store.kept import Kept
 from pytest_reprotest.store.keys import Context, beside, context_of
+from pytest_reprotest.store.unknown import Unknown
 
 
 class StoringExecutor(Executor):
@@ -44,9 +51,7 @@ class StoringExecutor(Executor):
         self, trainer: Trainer, regularizers: Sequence[Regularizer], asked: Placement, n_runs: int
     ) -> Prepared:
         """As the executor within."""
-        prepared = self._inner.prepare(trainer, regularizers, asked, n_runs)
-        self._starts.update(prepared.initial_weights)
-        return prepared
+        return self._inner.prepare(trainer, regularizers, asked, n_runs)
 
     def surroundings(self, placement: Placement, threads: int | None) -> dict[str, Any] | None:
         """As of the executor within."""
@@ -98,7 +103,7 @@ class StoringExecutor(Executor):
     ) -> Context | None:
         """What decides a regularizer's runs; None where that can't be told."""
         try:
-            context = context_of(trainer, regularizer, placement, self.environment)
+            context = context_of(trainer, regularizer, placement, self)
         except Unknown as reason:
             self._kept.tell(f"finished runs are neither kept nor taken from the store: {reason}")
             return None

@@ -7,7 +7,6 @@ import importlib.metadata as metadata
 import sys
 import sysconfig
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from pytest_reprotest.digests import digest
@@ -18,20 +17,57 @@ _OURS = "pytest_reprotest"
 def origin_of(name: str) -> str | None:
     """What stands for the code of a module, with its version; None for the user's own.
 
+    A file of the user's is the user's own under whatever name, also that of a module of Python.
+
     >>> origin_of("json"), origin_of("pytest_reprotest.plan")
     ('python', 'pytest-reprotest')
     """
     root = name.partition(".")[0]
-    if root in sys.stdlib_module_names and root != "__main__":
-        return "python"
     if root == _OURS:
         return "pytest-reprotest"
     if root == "__main__":
         return None
-    file = getattr(sys.modules.get(name) or sys.modules.get(root), "__file__", None)
-    if file is not None and not file.startswith(_installed()):
-        return None
-    return f"{root} {_version(root)}"
+    file = file_of(sys.modules.get(name)) or file_of(sys.modules.get(root))
+    if file is None:
+        return "python" if root in sys.stdlib_module_names else None
+    return origin_of_file(root, file)
+
+
+def origin_of_file(root: str, file: str) -> str | None:
+    """``origin_of`` for a file and the name of its package."""
+    if file.startswith(_installed()):
+        return f"{root} {_version(root)}"
+    of_python = root in sys.stdlib_module_names and file.startswith(_of_python())
+    return "python" if of_python else None
+
+
+def file_of(module: Any) -> str | None:
+    """A module's file, or of a package without one its first folder."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str):
+        try:
+            file = next(iter(module.__path__), None)
+        except (AttributeError, TypeError):
+            return None
+    return file if isinstance(file, str) else None
+
+
+def module_of(value: Any) -> str:
+    """The name of the module that a class or function is of; builtins where it gives none."""
+    name = getattr(value, "__module__", None)
+    return name if isinstance(name, str) else "builtins"  # types of Cython hold a descriptor there
+
+
+def by_name(value: Any) -> bool:
+    """Whether a function or class is found where its names say: then it is that of its module.
+
+    >>> by_name(json_loads := __import__("json").loads), by_name(lambda: json_loads)
+    (True, False)
+    """
+    found: Any = sys.modules.get(module_of(value))
+    for part in value.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is value
 
 
 @functools.cache
@@ -41,6 +77,13 @@ def _installed() -> tuple[str, ...]:
 
     found = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     found += [*site.getsitepackages(), site.getusersitepackages()]
+    return tuple({path.rstrip("/") + "/" for path in found if path})
+
+
+@functools.cache
+def _of_python() -> tuple[str, ...]:
+    """Folders of the standard library."""
+    found = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sys.base_prefix]
     return tuple({path.rstrip("/") + "/" for path in found if path})
 
 
@@ -64,23 +107,3 @@ def own_code() -> str:
         for file in files
         for part in (file.relative_to(package).as_posix().encode(), file.read_bytes())
     )
-
-
-def source_of(module: ModuleType) -> str | None:
-    """The digest of a module's file; None where it has none that can be read."""
-    file = getattr(module, "__file__", None)
-    try:
-        return None if file is None else digest([Path(file).read_bytes()])
-    except OSError:
-        return None
-
-
-def own_modules_in(module: ModuleType) -> list[str]:
-    """The user's modules that a module of the user's has in hand: what it imported, whole or in part."""
-    named: set[str] = set()
-    for value in vars(module).values():
-        name: Any = value.__name__ if isinstance(value, ModuleType) else None
-        name = name or getattr(value, "__module__", None)
-        if isinstance(name, str) and name in sys.modules and name != module.__name__:
-            named.add(name)
-    return sorted(name for name in named if origin_of(name) is None)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from pytest_reprotest.errors import DataError
 from pytest_reprotest.interfaces import RunOutcome
 from pytest_reprotest.plan import Run
-from pytest_reprotest.store.database import Database, StoreError, StoreFailed
+from pytest_reprotest.store.database import Damage, Database, StoreError, StoreFailed
 from pytest_reprotest.store.keys import Context, changed_from, run_key
-from pytest_reprotest.store.records import outcome_of, record_of
+from pytest_reprotest.store.records import bearable, outcome_of, record_of
 
 _MOST_TOLD = 4
 
@@ -37,6 +37,9 @@ class Kept:
         self._dates: list[float] = []
         self._told: dict[str, None] = {}
         self._keeping = True
+        self._usable = True
+        self._begun: dict[str, Context] = {}
+        self._damaged = 0
 
     def begin(self, context: Context, resume: bool) -> None:
         """Note down that the audit uses a context.
@@ -46,10 +49,11 @@ class Kept:
         NothingToResume
             With ``resume``, where there are runs of the audit and none under this context.
         """
+        self._begun[context.key] = context
         if resume:
-            with self._surviving_damage():
+            with self._surviving():
                 self._check_resumed(context)
-        with self._surviving_failure():
+        with self._surviving():
             self._database.note_use(self._name, context)
 
     def _check_resumed(self, context: Context) -> None:
@@ -69,8 +73,10 @@ class Kept:
 
     def take(self, context: Context, run: Run, together: tuple[int, ...]) -> RunOutcome | None:
         """A run that is there and whole, else None."""
+        if not self._usable:
+            return None
         key = run_key(run, together)
-        with self._surviving_damage():
+        with self._surviving():
             try:
                 held = self._database.find(context.key, key)
                 if held is not None:
@@ -78,16 +84,26 @@ class Kept:
                     self._dates.append(held[1])
                     return outcome
             except DataError as damage:
-                self.tell(f"{run} is damaged in the store and was trained again: {damage}")
+                self._damaged += 1
+                if self._damaged <= _MOST_TOLD:
+                    self.tell(f"{run} is damaged in the store and was trained again: {damage}")
         return None
 
     def keep(self, context: Context, outcome: RunOutcome, together: tuple[int, ...]) -> None:
         """Keep a finished run; on the disk before this returns."""
         key = run_key(outcome.run, together)
-        record = record_of(outcome, place(context, key)) if self._keeping else None
-        if record is not None:
-            with self._surviving_failure():
+        if not (self._keeping and self._usable):
+            return
+        record = record_of(outcome, place(context, key))
+        if record is None:
+            return
+        if not bearable(len(record.header), *map(len, record.arrays)):
+            self.tell("runs are too large to be kept, and would be trained again")
+            return
+        for _ in range(2):  # once more, where the file was damaged and a new one was begun
+            with self._surviving():
                 self._database.add(context, key, record, time.time())
+                return
 
     def tell(self, sentence: str) -> None:
         """Add a sentence to what the report will say."""
@@ -102,6 +118,8 @@ class Kept:
             Runs that were not in the store.
         """
         count, found = len(self._dates), list(self._told)
+        if self._damaged > _MOST_TOLD:
+            found.append(f"{self._damaged - _MOST_TOLD} more runs are damaged there")
         if count:
             first, last = (_day(when) for when in (min(self._dates), max(self._dates)))
             dates = first if first == last else f"{first} to {last}"
@@ -112,31 +130,36 @@ class Kept:
         return tuple(found)
 
     @contextmanager
-    def _surviving_damage(self) -> Iterator[None]:
-        """A file that turns out to be damaged is moved aside; nothing was found in it."""
+    def _surviving(self) -> Iterator[None]:
+        """Training goes on whatever becomes of the file; a damaged one is moved aside."""
         try:
             yield
         except NothingToResume:
             raise
-        except StoreError as damage:
-            self._database.begin_anew(damage)
-            self.tell(
-                f"the store was damaged ({damage}); it is now {self._database.set_aside}, and a new one was "
-                "begun"
-            )
-
-    @contextmanager
-    def _surviving_failure(self) -> Iterator[None]:
-        """Training goes on where nothing can be written."""
-        try:
-            yield
+        except Damage as damage:
+            self._begin_anew(damage)
         except StoreFailed as failure:
             self._keeping = False
             self.tell(f"finished runs are not kept, and would be trained again: {failure}")
+        except StoreError as trouble:
+            self.tell(f"some runs were trained again, since the store was out of reach: {trouble}")
+
+    def _begin_anew(self, damage: Damage) -> None:
+        try:
+            self._database.begin_anew(damage)
+        except StoreError as trouble:
+            self._usable = False
+            self.tell(f"the store is damaged, and nothing more is taken from it or kept: {trouble}")
+            return
+        aside = self._database.set_aside
+        where = f"it is now {aside}, and " if aside is not None else ""
+        self.tell(f"the store was damaged ({damage}); {where}a new one was begun")
+        for context in self._begun.values():
+            with suppress(StoreError, StoreFailed):
+                self._database.note_use(self._name, context)
 
 
 def place(context: Context, key: str) -> str:
-    """What a record's checksum says of where it belongs."""
     return f"{context.key} {key}"
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_reprotest.digests import digest
-from pytest_reprotest.interfaces import Placement, Regularizer, Trainer
+from pytest_reprotest.interfaces import Executor, Placement, Regularizer, Trainer
 from pytest_reprotest.plan import Run
-from pytest_reprotest.store.content import READS, SURROUNDINGS, Unknown, parts_of
+from pytest_reprotest.store.content import parts_of
 from pytest_reprotest.store.homes import own_code
-from pytest_reprotest.training.surroundings import surroundings
+from pytest_reprotest.store.unknown import Unknown
+from pytest_reprotest.store.unseen import unseen_in
+from pytest_reprotest.training.surroundings import surroundings_of
 
 _CHANCE = "PYTHONHASHSEED"
 """Decides the order of sets, as chance does where it is not set; a proof of determinism looks for that."""
@@ -45,17 +47,9 @@ class Context:
 
 
 def context_of(
-    trainer: Trainer,
-    regularizer: Regularizer,
-    placement: Placement,
-    environment: Mapping[str, str] | None = None,
+    trainer: Trainer, regularizer: Regularizer, placement: Placement, executor: Executor
 ) -> Context:
-    """The context of a regularizer's runs, after ``Trainer.prepare``.
-
-    Parameters
-    ----------
-    environment : mapping, optional
-        Variables that are set for the processes that train.
+    """The context of a regularizer's runs where an executor trains them.
 
     Raises
     ------
@@ -68,13 +62,10 @@ def context_of(
         {**trainer.content(regularizer), "regularizer": regularizer, "trainer": type(trainer)},
         homes,
     )
-    unseen = sorted(names & (SURROUNDINGS | (READS if trainer.reads_unseen else frozenset())))
-    if unseen:
-        raise Unknown(
-            f"the training names {unseen[0]!r}, and what is read there can't be seen"
-            + ("; say what it reads with depends_on=[...]" if unseen[0] in READS else "")
-        )
-    around = surroundings(placement.device, described.get("threads"), environment)
+    unseen = unseen_in(names, trainer.reads_unseen, hasattr(trainer, "depends_on"))
+    if unseen is not None:
+        raise Unknown(unseen)
+    around = surroundings_of(executor, placement, described.get("threads"))
     around["environment"].pop(_CHANCE, None)
     ingredients = {
         "code": own_code(),

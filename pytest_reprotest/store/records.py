@@ -43,9 +43,14 @@ class Record:
     checksum: str
 
     @property
+    def arrays(self) -> tuple[bytes, bytes, bytes]:
+        """Labels, scores and losses."""
+        return self.labels, self.scores, self.losses
+
+    @property
     def size(self) -> int:
         """Bytes of its arrays."""
-        return len(self.labels) + len(self.scores) + len(self.losses)
+        return sum(map(len, self.arrays))
 
 
 def checksum(place: str, header: str, *arrays: bytes) -> str:
@@ -95,8 +100,7 @@ def outcome_of(record: Record, run: Run, place: str) -> RunOutcome:
     DataError
         Where a bit of it has changed, or it is of another place.
     """
-    arrays = (record.labels, record.scores, record.losses)
-    if record.checksum != checksum(place, record.header, *arrays):
+    if record.checksum != checksum(place, record.header, *record.arrays):
         raise DataError("it does not match its checksum")
     try:
         header = json.loads(record.header)

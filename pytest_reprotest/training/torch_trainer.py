@@ -69,7 +69,7 @@ class TorchTrainer(Trainer):
     """
 
     nudges = True
-    reads_unseen = False  # a factory's files are in the initial weights
+    reads_unseen = ("recipe", "task", "data", "regularizer")  # a factory's files are in the model
 
     def __init__(
         self,
@@ -99,7 +99,6 @@ class TorchTrainer(Trainer):
         self._n_classes = classes_in(self._train, fixed) if classes else None
         self._placed: tuple[str, Source, Source] | None = None
         self._fixed_starts: dict[str, str] = {}
-        self._starts: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_placed": None}  # each process moves the data to its own device
@@ -132,14 +131,17 @@ class TorchTrainer(Trainer):
         return (*(each for each in given if callable(each)), *read)
 
     def content(self, regularizer: Regularizer) -> Mapping[str, Any]:
-        """Code, the weights it starts from, which may come from a file, and data that has no hash."""
-        sources = (self._train, self._test)
+        """Code, a model as it starts, which may hold what a file says, and data that has no hash."""
+        with preserved_state(self.recipe.threads):
+            model = self._model(regularizer, RunSeeds(base=0, run=0), "cpu")
         return {
             "model_factory": self.model_factory,
+            "model": model,
             "recipe": vars(self.recipe),
             "task": self._task,
-            "initial_weights": self._starts.get(regularizer.label),
-            "data": [vars(each) for each in sources if content_hash(each) is None],
+            "data": [
+                vars(each) for each in (self._train, self._test) if content_hash(each) is None
+            ],
         }
 
     def prepare(
@@ -164,7 +166,6 @@ class TorchTrainer(Trainer):
                         f"  inputs are {kind_of(self._train, self._test)}"
                     ) from error
             starts = {each.label: weights_digest(models[0]) for each, _, models in trials}
-            self._starts.update(starts)
             chosen = choose(trials, train, asked, n_runs)
             notes = (*chosen.notes, *dict.fromkeys(filter(None, self._fixed_starts.values())))
             return replace(chosen, refusals=refusals, notes=notes, initial_weights=starts)
