@@ -88,7 +88,7 @@ def audit(
     given: dict[str, Any] = {key: settings.pop(key) for key in option_keys if key in settings}
     trainer = as_trainer(model_factory, settings, option_keys)
     options = resolve(call=given)
-    executor = open_executor(options)
+    executor = open_executor(options, trainer.threads)
     try:
         return run_audit(
             trainer,

@@ -169,6 +169,8 @@ class Trainer(ABC):
 
     nudges: ClassVar[bool] = False
     """Whether runs whose seeds vary ``ONE_ULP`` have one initial weight moved by one ulp."""
+    threads: int = 1
+    """CPU threads that a run computes with: ``workers="auto"`` leaves a core for each."""
 
     @property
     @abstractmethod

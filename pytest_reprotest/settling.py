@@ -49,10 +49,10 @@ def settle(trainer: Trainer, options: Options, registry: Registry) -> Settled:
         Where nothing can be trained: an impossible option, device, data set, factory, or a regularizer
         that was named and does not fit.
     """
-    from pytest_reprotest.training.device import resolve_devices
+    from pytest_reprotest.execution.share import own_devices
 
     check_task(options.bounds, trainer.task.title, trainer.task.thresholds)
-    device = resolve_devices(options.device)[0]
+    device = own_devices(options.device)[0]
     asked = Placement(device, options.engine, deterministic=options.deterministic)
     chosen = select(options, registry)
     prepared = trainer.prepare(tuple(chosen.regularizers.values()), asked, options.runs)
