@@ -86,3 +86,71 @@ def test_two_workers_give_the_summary_the_verdicts_and_the_json_of_one_process(p
         "test_twice",
         "test_twice #2",
     ]
+
+
+SPREAD = """
+@reproducibility(runs=10, regularizers=["none", "dropout", "adam"])
+@pytest.mark.xdist_group("{group}")
+def test_items(retrain, regularizer):
+    chosen = exact if regularizer == "dropout" else shaky
+    retrain(FunctionTrainer(chosen, y_true=y_true))
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_workers(retrain, place):
+    retrain(FunctionTrainer(drawn, y_true=y_true))
+"""
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory):
+    """The summary of ``SPREAD`` in one process, once it is known."""
+    return {}
+
+
+@pytest.mark.parametrize("dist", ["load", "loadgroup", "loadscope", "worksteal"])
+def test_items_of_one_test_are_compared_however_they_are_dealt_out(project, dist):
+    project.ini("markers = xdist_group")
+    project.write(SPREAD.format(group="one"))
+    shared = project.run("--repro-json=shared.json", "-n2", f"--dist={dist}")
+    shared.assert_outcomes(passed=5)
+    alone = project.run("--repro-json=alone.json", "-p", "no:xdist")
+    assert summary(alone) == [line.replace("@one", "") for line in summary(shared)]
+    (told,) = [line for line in summary(shared) if "lowers the prediction difference" in line]
+    assert "test_audit.py::test_items" in told
+    names = [name.replace("@one", "") for name in project.audits("shared.json")]
+    assert names == list(project.audits("alone.json"))
+
+
+CRASH = """
+import os
+
+@reproducibility(runs=2)
+def test_finished(retrain):
+    retrain(FunctionTrainer(drawn, y_true=y_true))
+
+@reproducibility(runs=2)
+def test_dies(retrain):
+    retrain(FunctionTrainer(lambda run: os._exit(3), y_true=y_true))
+
+@reproducibility(runs=2)
+def test_after(retrain):
+    retrain(FunctionTrainer(drawn, y_true=y_true))
+
+def test_plain():
+    pass
+"""
+
+
+def test_a_process_that_dies_leaves_a_true_report(project):
+    project.write(CRASH)
+    result = project.run("-n1", "--repro-json=out.json", "--junitxml=out.xml")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=3, failed=1)
+    told = (
+        "test_audit.py::test_dies began and never ended, so its audit is missing here: its process died, or the "
+        "session was stopped"
+    )
+    assert project.said(result).count(told) == 1
+    assert list(project.audits()) == ["test_finished", "test_after"]
+    assert not document(project, "out.json")["complete"]
+    assert "reprotest.verdict" in (project.path / "out.xml").read_text(encoding="utf-8")
