@@ -160,7 +160,7 @@ def pytest_runtest_makereport(
         tell_item(item.user_properties, audits)
     report: Any = yield
     if audited:
-        report.reprotest_place = _session_audits(item.config).places.get(item.nodeid, 0)
+        report.reprotest_place = _session_audits(item.config).place_of(item).number
     if audits:
         report.reprotest = [json.dumps(result.to_dict()) for result in audits]
         report.reprotest_failed = not all(getattr(result, "passed", True) for result in audits)

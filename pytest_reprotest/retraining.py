@@ -29,7 +29,7 @@ from pytest_reprotest.settings import SESSION, Planning, options_of, registry_of
 if TYPE_CHECKING:
     from typing_extensions import Never
 
-    from pytest_reprotest.session import SessionAudits
+    from pytest_reprotest.session import Place, SessionAudits
 
 TAKEN = (
     "beside retrain, the argument regularizer is set by pytest-reprotest, from the marker or "
@@ -96,6 +96,7 @@ class Retraining:
         chosen = select(self._options, self._registry)
         self._lenient = chosen.lenient
         self._session: SessionAudits = item.config.pluginmanager.getplugin(SESSION)
+        self._own_name = self._session.place_of(item).name
         self._regularizer: str | None = regularizer
         self._beside: tuple[str, ...] | None = None
         self._baseline: str | None = None
@@ -104,7 +105,7 @@ class Retraining:
                 raise OptionError(TAKEN)
             one = chosen.regularizers[regularizer]
             self._options = replace(self._options, regularizers=(one,), baseline=None)
-            self._beside = beside(item, regularizer)
+            self._beside = beside(self._session, item, regularizer)
             self._baseline = chosen.baseline
 
     def run(self, model_factory: Any, settings: Mapping[str, Any]) -> AuditResult:
@@ -157,7 +158,7 @@ class Retraining:
             raise Breach(f"{self._explained(before)}\n{STANDS}")
 
     def _explained(self, result: AuditResult) -> str:
-        command = rerun_command(self.item.config, self.item.nodeid, self._options)
+        command = rerun_command(self.item.config, self._own_name, self._options)
         return explain(result, command)
 
     def _of_call(self, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,7 +180,7 @@ class Retraining:
                 trainer,
                 reference.asked(self._options),
                 self._registry,
-                name=self.item.nodeid,
+                name=self._own_name,
                 workers=self._executor(trainer).n_workers,
                 pilot=planning.pilot,
                 wanted=planning.half_width,
@@ -193,7 +194,7 @@ class Retraining:
     @contextmanager
     def _errors_told(self) -> Iterator[None]:
         """Let errors begin with the test they are of."""
-        nodeid = self.item.nodeid
+        nodeid = self._own_name
         try:
             yield
         except RegularizerRefused as refusal:
@@ -214,7 +215,7 @@ class Retraining:
     def _name(self) -> str:
         """Of the next audit."""
         count = len(self.results) + 1
-        return self.item.nodeid if count == 1 else f"{self.item.nodeid} #{count}"
+        return self._own_name if count == 1 else f"{self._own_name} #{count}"
 
     def _teller(self) -> Callable[[str], None] | None:
         """Writes a sentence at once, and has the summary leave it out; None where nothing is live."""
@@ -237,16 +238,18 @@ class Retraining:
         return self._executors[place]
 
 
-def beside(item: Any, regularizer: str) -> tuple[str, ...]:
+def beside(session: SessionAudits, item: Any, regularizer: str) -> tuple[str, ...]:
     """The regularizers of a test's items for the first of them, which tells of all; none for the others.
 
     The first in the order of the files: a plugin may shuffle items.
     """
-    test = group(item.nodeid, regularizer)
-    found: dict[str, str] = {}
-    places = item.config.pluginmanager.getplugin(SESSION).places
-    for other in sorted(item.session.items, key=lambda each: places.get(each.nodeid, 0)):
+    own = session.place_of(item)
+    test = group(own.name, regularizer)
+    found: dict[Place, str] = {}
+    for other in item.session.items:
         label = getattr(other, "callspec", None) and other.callspec.params.get("regularizer")
-        if isinstance(label, str) and group(other.nodeid, label) == test:
-            found[other.nodeid] = label
-    return tuple(found.values()) if next(iter(found), "") == item.nodeid else ()
+        place = session.place_of(other)
+        if isinstance(label, str) and group(place.name, label) == test:
+            found[place] = label
+    ordered = sorted(found)
+    return tuple(found[place] for place in ordered) if ordered[:1] == [own] else ()

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 hookimpl = pluggy.HookimplMarker("pytest")
 
 
+class Place(NamedTuple):
+    """The number of an audited item in the order of collection, and its name then.
+
+    Later pytest-xdist appends a group to it (``--dist=loadgroup``), and no other session would find it.
+    """
+
+    number: int
+    name: str
+
+
 class _Reported(NamedTuple):
     """The audits of one test as its report brought them."""
 
@@ -42,8 +52,8 @@ class SessionAudits:
 
     def __init__(self, config: Any) -> None:
         self.config = config
-        self.places: dict[str, int] = {}
-        """Audited tests in the order in which they were collected, before any plugin shuffles them."""
+        self.places: dict[int, Place] = {}
+        """Of audited items, by their identity: plugins shuffle them, and change what they are called."""
         self.found: dict[tuple[int, str], _Reported] = {}
         self.begun: dict[tuple[int, str], None] = {}
         """Audited tests that were set up and have not yet told what became of them."""
@@ -73,7 +83,11 @@ class SessionAudits:
     def pytest_itemcollected(self, item: Any) -> None:
         """Number the audited items, so that the summary keeps their order whoever runs them, and when."""
         if "retrain" in getattr(item, "fixturenames", ()):
-            self.places.setdefault(item.nodeid, len(self.places))
+            self.places[id(item)] = Place(len(self.places), item.nodeid)
+
+    def place_of(self, item: Any) -> Place:
+        """Where an item was collected."""
+        return self.places.get(id(item), Place(0, item.nodeid))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Keep a report's audits; those of a test that is run again take their place, unless they had failed."""

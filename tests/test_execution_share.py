@@ -114,7 +114,7 @@ def test_a_run_computes_with_its_own_threads_in_a_process_too_and_leaves_the_tes
     seen = []
 
     def train_fn(run):
-        run.regularizer
+        assert run.regularizer == "none"
         seen.append(torch.get_num_threads())
         return np.array([0, 1] * 2)
 
@@ -125,7 +125,9 @@ def test_a_run_computes_with_its_own_threads_in_a_process_too_and_leaves_the_tes
         audit(FunctionTrainer(train_fn, y_true=[0, 1] * 2, threads=2), runs=2)
         given = {"train": DATA, "test": DATA, "epochs": 2, "batch_size": 8, "threads": 2}
         result = audit(make_mlp, runs=2, workers="auto", device="cpu", **given)
-        found.append((result["none"].losses, result.settings["training"], result.settings["threads"]))
+        found.append(
+            (result["none"].losses, result.settings["training"], result.settings["threads"])
+        )
     assert seen == [2] * 4
     assert found[0] == found[1]
     assert torch.get_num_threads() == before

@@ -89,22 +89,18 @@ def test_two_workers_give_the_summary_the_verdicts_and_the_json_of_one_process(p
 
 
 SPREAD = """
+def better(run):
+    return exact(run) if run.regularizer == "dropout" else shaky(run)
+
 @reproducibility(runs=10, regularizers=["none", "dropout", "adam"])
 @pytest.mark.xdist_group("{group}")
 def test_items(retrain, regularizer):
-    chosen = exact if regularizer == "dropout" else shaky
-    retrain(FunctionTrainer(chosen, y_true=y_true))
+    retrain(FunctionTrainer(better, y_true=y_true))
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_workers(retrain, place):
     retrain(FunctionTrainer(drawn, y_true=y_true))
 """
-
-
-@pytest.fixture(scope="module")
-def one_process(tmp_path_factory):
-    """The summary of ``SPREAD`` in one process, once it is known."""
-    return {}
 
 
 @pytest.mark.parametrize("dist", ["load", "loadgroup", "loadscope", "worksteal"])
@@ -114,11 +110,38 @@ def test_items_of_one_test_are_compared_however_they_are_dealt_out(project, dist
     shared = project.run("--repro-json=shared.json", "-n2", f"--dist={dist}")
     shared.assert_outcomes(passed=5)
     alone = project.run("--repro-json=alone.json", "-p", "no:xdist")
-    assert summary(alone) == [line.replace("@one", "") for line in summary(shared)]
-    (told,) = [line for line in summary(shared) if "lowers the prediction difference" in line]
-    assert "test_audit.py::test_items" in told
-    names = [name.replace("@one", "") for name in project.audits("shared.json")]
-    assert names == list(project.audits("alone.json"))
+    compared = [line for line in summary(shared) if "lowers the prediction difference" in line]
+    assert [
+        line.partition(":: ")[0].startswith("test_audit.py::test_items: dropout")
+        for line in compared
+    ] == [True]
+    assert summary(alone)[1:] == [line for line in summary(shared)[1:] if line]
+    assert list(project.audits("shared.json")) == list(project.audits("alone.json"))
+
+
+def test_the_group_that_is_appended_to_a_name_is_not_the_audits_name(project):
+    project.conftest("""
+        def pytest_collection_modifyitems(items):
+            for item in items:  # as pytest-xdist does before it runs them
+                kind = type(item)
+                nodeid = f"{item.nodeid}@one"
+                item.__class__ = type(kind.__name__, (kind,), {"nodeid": nodeid})
+        """)
+    project.write(SPREAD.format(group="one"))
+    project.ini("markers = xdist_group")
+    result = project.run("--repro-json=out.json", "--repro-max-prediction-difference=0.19")
+    assert list(project.audits()) == [
+        "test_items[adam]",
+        "test_items[dropout]",
+        "test_items[none]",
+        "test_workers[0]",
+        "test_workers[1]",
+    ]
+    assert {each["settings"].get("test") for each in project.audits().values()} == {
+        "test_audit.py::test_items",
+        None,
+    }
+    assert "pytest 'test_audit.py::test_items[none]' --repro-" in project.said(result)
 
 
 CRASH = """
@@ -151,6 +174,6 @@ def test_a_process_that_dies_leaves_a_true_report(project):
         "session was stopped"
     )
     assert project.said(result).count(told) == 1
-    assert list(project.audits()) == ["test_finished", "test_after"]
+    assert list(project.audits()) == ["test_after", "test_finished"]
     assert not document(project, "out.json")["complete"]
     assert "reprotest.verdict" in (project.path / "out.xml").read_text(encoding="utf-8")
