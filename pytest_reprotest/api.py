@@ -103,7 +103,7 @@ def audit(
     if resume and store is None:
         raise OptionError("resume=True goes on with what a store holds; name its folder: store=...")
     with ExitStack() as opened:
-        executor = open_executor(options)
+        executor = open_executor(options, trainer.threads)
         opened.callback(executor.close)
         if store is not None:
             database = Database(Path(store))

@@ -70,6 +70,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Differe
         if key in flat_new
         and value != flat_new[key]
         and not (key in CONTENTS and None in (value, flat_new[key]))
+        and not (key == "device" and _kind(value) == _kind(flat_new[key]))
     )
 
 
@@ -96,6 +97,11 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key in COMPARED:
         if key in settings:
             yield from _leaves(key, settings[key])
+
+
+def _kind(device: Any) -> str:
+    """``cuda`` of ``cuda:1``: which of several GPUs it was is no difference, and another model is told as such."""
+    return str(device).partition(":")[0]
 
 
 def _leaves(key: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:

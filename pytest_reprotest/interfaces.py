@@ -184,6 +184,8 @@ class Trainer(ABC):
     """Whether runs whose seeds vary ``ONE_ULP`` have one initial weight moved by one ulp."""
     reads_unseen: bool | tuple[str, ...] = True
     """Whether code may read files, or the environment, of which ``content`` does not tell; or in which parts."""
+    threads: int = 1
+    """CPU threads that a run computes with: ``workers="auto"`` leaves a core for each."""
 
     @property
     @abstractmethod

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pytest_reprotest.shards.shard import PartTrained
 
 _AUDITS = pytest.StashKey[list["AuditResult | Forecast | PartTrained"]]()
-_PLACE = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -160,24 +159,20 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, Any, Any]:
     """Let the item's audits ride its report, as text and as properties: reports cross processes."""
+    audited = "retrain" in getattr(item, "fixturenames", ())
     audits = item.stash.get(_AUDITS, []) if call.when == "call" else []
     if audits:
         from pytest_reprotest.report.properties import tell_item
 
         tell_item(item.user_properties, audits)
     report: Any = yield
+    if audited:
+        report.reprotest_place = _session_audits(item.config).place_of(item).number
     if audits:
         report.reprotest = [json.dumps(result.to_dict()) for result in audits]
-        report.reprotest_place = item.stash.get(_PLACE, 0)
+        report.reprotest_failed = not all(getattr(result, "passed", True) for result in audits)
         _name_failure(report)
     return report
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Number the items, so that the summary keeps their order whoever runs them."""
-    for place, item in enumerate(session.items):
-        if "retrain" in getattr(item, "fixturenames", ()):
-            item.stash[_PLACE] = place
 
 
 @pytest.fixture
@@ -213,8 +208,9 @@ def retrain(
     item = request.node
     own = "regularizer" in request.fixturenames
     label = request.getfixturevalue("regularizer") if own else None
+    earlier = item.stash.get(_AUDITS, [])  # where a plugin runs the test again
     try:
-        retraining = Retraining(item, label, _reprotest_executors)
+        retraining = Retraining(item, label, _reprotest_executors, earlier)
     except ReprotestError as error:
         raise _failure(f"{item.nodeid}: {error}") from None
     item.stash[_AUDITS] = retraining.results
@@ -241,6 +237,12 @@ def _name_failure(report: Any) -> None:
     first, _, others = getattr(crash, "message", "").partition("\n")
     if crash is not None and others and "reproducibility: " in first:
         crash.message = first
+
+
+def _session_audits(config: pytest.Config) -> SessionAudits:
+    found: SessionAudits | None = config.pluginmanager.getplugin(SESSION)
+    assert found is not None
+    return found
 
 
 def _failure(message: str) -> BaseException:

@@ -5,7 +5,7 @@ Knows pytest by the test item alone; ``plugin`` turns what is raised here into o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,11 @@ from pytest_reprotest.errors import OptionError, RegularizerRefused, ReprotestEr
 from pytest_reprotest.execution.choice import open_executor
 from pytest_reprotest.execution.signals import ending
 from pytest_reprotest.forecast import Forecast
-from pytest_reprotest.interfaces import Executor
+from pytest_reprotest.interfaces import Executor, Trainer
 from pytest_reprotest.joined import ASKED_BASELINE, TEST, group
 from pytest_reprotest.planner import plan_audit
 from pytest_reprotest.references import NOTHING, Reference, Unheld
 from pytest_reprotest.report.failure import explain
-from pytest_reprotest.report.letters import speller
 from pytest_reprotest.report.progress import progress_of, teller_of
 from pytest_reprotest.result import AuditResult
 from pytest_reprotest.selection import select
@@ -38,13 +37,18 @@ from pytest_reprotest.settings import (
 if TYPE_CHECKING:
     from typing_extensions import Never
 
-    from pytest_reprotest.session import SessionAudits
+    from pytest_reprotest.session import Place, SessionAudits
     from pytest_reprotest.shards.shard import PartTrained, Shard
 
 TAKEN = (
     "beside retrain, the argument regularizer is set by pytest-reprotest, from the marker or "
     "--repro-regularizers, one item each. Take your own parametrize or fixture of that name away, or "
     "rename it"
+)
+
+STANDS = (
+    "the test was run again: its first verdict stands, and nothing was trained again. Take audited tests out of "
+    "reruns, or set limits that hold"
 )
 
 OF_A_CALL = ("attribute",)
@@ -81,14 +85,22 @@ class Retraining:
     item : pytest's test item
     regularizer : the value of the test's argument ``regularizer``, or None where it has none
     executors : the session's open executors; one is added where none fits
+    earlier : audits of the test's earlier attempt, where a plugin runs it again
 
     Raises
     ------
     OptionError
     """
 
-    def __init__(self, item: Any, regularizer: Any, executors: Executors) -> None:
+    def __init__(
+        self,
+        item: Any,
+        regularizer: Any,
+        executors: Executors,
+        earlier: Sequence[AuditResult | Forecast] = (),
+    ) -> None:
         self.item = item
+        self._earlier = earlier
         self.results: list[AuditResult | Forecast | PartTrained] = []
         self._executors = executors
         self._registry = registry_of(item.ihook)
@@ -96,6 +108,7 @@ class Retraining:
         chosen = select(self._options, self._registry)
         self._lenient = chosen.lenient
         self._session: SessionAudits = item.config.pluginmanager.getplugin(SESSION)
+        self._own_name = self._session.place_of(item).name
         self._regularizer: str | None = regularizer
         self._beside: tuple[str, ...] | None = None
         self._baseline: str | None = None
@@ -104,7 +117,7 @@ class Retraining:
                 raise OptionError(TAKEN)
             one = chosen.regularizers[regularizer]
             self._options = replace(self._options, regularizers=(one,), baseline=None)
-            self._beside = beside(item, regularizer)
+            self._beside = beside(self._session, item, regularizer)
             self._baseline = chosen.baseline
 
     def run(self, model_factory: Any, settings: Mapping[str, Any]) -> AuditResult:
@@ -116,32 +129,31 @@ class Retraining:
         Ended
             By a signal, while it trained.
         """
-        nodeid, config = self.item.nodeid, self.item.config
         with self._errors_told():
             settings = self._of_call(settings)
+        self._fail_as_before()
         if self._session.planning is not None:
             self._plan(model_factory, settings, self._session.planning)
         if self._session.shard is not None:
             self._train_part(model_factory, settings, self._session.shard)
         with self._errors_told(), ending():
+            trainer = as_trainer(model_factory, settings)
             result = run_audit(
-                as_trainer(model_factory, settings),
+                trainer,
                 self._options,
                 self._registry,
                 name=self._name(),
-                executor=self._storing(self._executor()),
-                progress=progress_of(config, self.item.name, self._session.encoding),
+                executor=self._storing(self._executor(trainer)),
+                progress=progress_of(self.item.config, self.item.name, self._session.encoding),
                 tell=self._teller(),
                 beside=self._beside,
                 reference=self._reference(),
-                pictures=keeps(config, "pictures"),
+                pictures=keeps(self.item.config, "pictures"),
             )
         result = replace(result, settings={**result.settings, **self._own_settings()})
         self.results.append(result)
         if not result.passed:
-            rerun = rerun_command(config, nodeid, self._options)
-            width = min(config.get_terminal_writer().fullwidth, _WIDEST)
-            raise Breach(explain(result, rerun, width, speller(self._session.encoding)))
+            raise Breach(self._explained(result))
         if result.inconclusive and result.on_inconclusive == "skip":
             told = "; ".join(
                 f"{found.regularizer}: {reason}"
@@ -150,6 +162,20 @@ class Retraining:
             )
             raise Undecided(f"inconclusive: {told}")
         return result
+
+    def _fail_as_before(self) -> None:
+        """Let a failed audit stand where its test is run again: retries would pick the lucky trainings."""
+        count = len(self.results)
+        before = self._earlier[count] if count < len(self._earlier) else None
+        if isinstance(before, AuditResult) and not before.passed:
+            self.results.append(before)
+            raise Breach(f"{self._explained(before)}\n{STANDS}")
+
+    def _explained(self, result: AuditResult) -> str:
+        config = self.item.config
+        command = rerun_command(config, self._own_name, self._options)
+        width = min(config.get_terminal_writer().fullwidth, _WIDEST)
+        return explain(result, command, width, speller(self._session.encoding))
 
     def _of_call(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Take the options of this call from its keywords; the others, which say how to train."""
@@ -165,12 +191,13 @@ class Retraining:
         """Tell what the audit would be, and end the test there."""
         with self._errors_told():
             reference = self._reference()
+            trainer = as_trainer(model_factory, settings)
             forecast = plan_audit(
-                as_trainer(model_factory, settings),
+                trainer,
                 reference.asked(self._options),
                 self._registry,
-                name=self.item.nodeid,
-                executor=self._executor(),
+                name=self._own_name,
+                executor=self._executor(trainer),
                 pilot=planning.pilot,
                 wanted=planning.half_width,
                 beside=self._beside if reference.compares else (),
@@ -187,12 +214,13 @@ class Retraining:
         database = self._session.database
         assert database is not None  # an option that contradicts this is refused
         with self._errors_told(), ending():
+            trainer = as_trainer(model_factory, settings)
             part = train_part(
-                as_trainer(model_factory, settings),
+                trainer,
                 self._options,
                 self._registry,
                 shard,
-                self._executor(),
+                self._executor(trainer),
                 database,
                 name=self._name(),
                 progress=progress_of(self.item.config, self.item.name, self._session.encoding),
@@ -212,7 +240,7 @@ class Retraining:
     @contextmanager
     def _errors_told(self) -> Iterator[None]:
         """Let errors begin with the test they are of."""
-        nodeid = self.item.nodeid
+        nodeid = self._own_name
         try:
             yield
         except RegularizerRefused as refusal:
@@ -233,7 +261,7 @@ class Retraining:
     def _name(self) -> str:
         """Of the next audit."""
         count = len(self.results) + 1
-        return self.item.nodeid if count == 1 else f"{self.item.nodeid} #{count}"
+        return self._own_name if count == 1 else f"{self._own_name} #{count}"
 
     def _teller(self) -> Callable[[str], None] | None:
         """Writes a sentence at once, and has the summary leave it out; None where nothing is live."""
@@ -248,12 +276,13 @@ class Retraining:
 
         return tell
 
-    def _executor(self) -> Executor:
+    def _executor(self, trainer: Trainer) -> Executor:
         options = self._options
         timed, where = options.timeout is not None, (options.executor, options.ray_address)
-        place = (options.workers, options.device, options.deterministic, timed, *where)
+        how = (options.deterministic, timed, trainer.threads)
+        place = (options.workers, options.device, *how, *where)
         if place not in self._executors:
-            self._executors[place] = open_executor(options)
+            self._executors[place] = open_executor(options, trainer.threads)
         return self._executors[place]
 
     def _storing(self, executor: Executor) -> Executor:
@@ -267,12 +296,18 @@ class Retraining:
         return StoringExecutor(executor, database, self._name(), resume)
 
 
-def beside(item: Any, regularizer: str) -> tuple[str, ...]:
-    """The regularizers of a test's items for the first of them, which tells of all; none for the others."""
-    test = group(item.nodeid, regularizer)
-    found: dict[str, str] = {}
+def beside(session: SessionAudits, item: Any, regularizer: str) -> tuple[str, ...]:
+    """The regularizers of a test's items for the first of them, which tells of all; none for the others.
+
+    The first in the order of the files: a plugin may shuffle items.
+    """
+    own = session.place_of(item)
+    test = group(own.name, regularizer)
+    found: dict[Place, str] = {}
     for other in item.session.items:
         label = getattr(other, "callspec", None) and other.callspec.params.get("regularizer")
-        if isinstance(label, str) and group(other.nodeid, label) == test:
-            found[other.nodeid] = label
-    return tuple(found.values()) if next(iter(found), "") == item.nodeid else ()
+        place = session.place_of(other)
+        if isinstance(label, str) and group(place.name, label) == test:
+            found[place] = label
+    ordered = sorted(found)
+    return tuple(found[place] for place in ordered) if ordered[:1] == [own] else ()

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
@@ -30,12 +30,37 @@ if TYPE_CHECKING:
 hookimpl = pluggy.HookimplMarker("pytest")
 
 
+class Place(NamedTuple):
+    """The number of an audited item in the order of collection, and its name then.
+
+    Later pytest-xdist appends a group to it (``--dist=loadgroup``), and no other session would find it.
+    """
+
+    number: int
+    name: str
+
+
+class _Reported(NamedTuple):
+    """The audits of one test as its report brought them."""
+
+    stored: list[str]
+    outcome: str
+    failed: bool
+
+
+_LOST = "{} began and never ended, so its audit is missing here: its process died, or the session was stopped"
+
+
 class SessionAudits:
     """Gathers audits as reports come in, writes its files and the summary; on the controller only."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
-        self.found: dict[tuple[int, str], tuple[list[str], str]] = {}
+        self.places: dict[int, Place] = {}
+        """Of audited items, by their identity: plugins shuffle them, and change what they are called."""
+        self.found: dict[tuple[int, str], _Reported] = {}
+        self.begun: dict[tuple[int, str], None] = {}
+        """Audited tests that were set up and have not yet told what became of them."""
         self.notes: list[str] = []
         self.complete = True
         self.encoding: str | None = getattr(sys.stdout, "encoding", None)
@@ -96,16 +121,36 @@ class SessionAudits:
         count = sum("retrain" in getattr(item, "fixturenames", ()) for item in items)
         return header(self.config, count) if count and self.config.get_verbosity() >= 0 else None
 
+    def pytest_itemcollected(self, item: Any) -> None:
+        """Number the audited items, so that the summary keeps their order whoever runs them, and when."""
+        if "retrain" in getattr(item, "fixturenames", ()):
+            self.places[id(item)] = Place(len(self.places), item.nodeid)
+
+    def place_of(self, item: Any) -> Place:
+        """Where an item was collected."""
+        return self.places.get(id(item), Place(0, item.nodeid))
+
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Keep a report's audits; where a test is run again, its first verdict stands."""
+        """Keep a report's audits; those of a test that is run again take their place, unless they had failed."""
+        place = getattr(report, "reprotest_place", None)
+        if place is None:
+            return
+        test = (place, report.nodeid)
+        if report.when == "setup" and report.passed:
+            self.begun[test] = None
+        elif report.when == "call":
+            self.begun.pop(test, None)
         stored = getattr(report, "reprotest", None)
         if stored is not None:
-            outcome = ""
-            if hasattr(report, "wasxfail"):
+            outcome, first = "", self.found.get(test)
+            if first is not None:
+                outcome = "rerun"
+            elif hasattr(report, "wasxfail"):
                 outcome = "xfail" if report.skipped else "xpass"
-            place = getattr(report, "reprotest_place", 0)
-            first = self.found.get((place, report.nodeid))
-            self.found[place, report.nodeid] = (first[0], "rerun") if first else (stored, outcome)
+            told = _Reported(stored, outcome, report.reprotest_failed)
+            if first is not None and first.failed and not told.failed:
+                told = first._replace(outcome=outcome)
+            self.found[test] = told
             self._spread_out()
 
     def _spread_out(self) -> None:
@@ -122,7 +167,8 @@ class SessionAudits:
         if hasattr(self.config, "workerinput") or self._runs_no_test():
             return
         stopped = session.shouldstop or session.shouldfail
-        self.complete = int(exitstatus) in (0, 1, 5) and not stopped
+        self.complete = int(exitstatus) in (0, 1, 5) and not stopped and not self.begun
+        self.notes.extend(_LOST.format(nodeid) for _, nodeid in sorted(self.begun))
         asked = any(path_of(self.config, flag.key) is not None for flag in WRITTEN)
         if not asked and not (self.found and os.environ.get(STEP_SUMMARY)):
             return
@@ -170,9 +216,9 @@ class SessionAudits:
     def _stored(self) -> list[tuple[Any, str]]:
         """Each audit as it was stored and what became of its test, in the order of the tests."""
         return [
-            (json.loads(text), outcome)
-            for _, (stored, outcome) in sorted(self.found.items())
-            for text in stored
+            (json.loads(text), told.outcome)
+            for _, told in sorted(self.found.items())
+            for text in told.stored
         ]
 
     @functools.cached_property

@@ -51,10 +51,10 @@ def settle(trainer: Trainer, options: Options, registry: Registry, executor: Exe
         Where nothing can be trained: an impossible option, device, data set, factory, or a regularizer
         that was named and does not fit.
     """
-    from pytest_reprotest.training.device import resolve_devices
+    from pytest_reprotest.execution.share import own_devices
 
     check_task(options.bounds, trainer.task.title, trainer.task.thresholds)
-    device = executor.device or resolve_devices(options.device)[0]
+    device = executor.device or own_devices(options.device)[0]
     asked = Placement(device, options.engine, deterministic=options.deterministic)
     chosen = select(options, registry)
     regularizers = tuple(chosen.regularizers.values())

@@ -11,6 +11,15 @@ pytest_plugins = ["pytester"]
 
 os.environ.pop("GITHUB_STEP_SUMMARY", None)  # audits inside tests would append to that of the tests
 
+# Plugins that a run inside a test does without unless it names them: some take a second to import, and pytester
+# forgets what was imported; others would shuffle it, or write what it does not expect.
+OTHERS = (
+    *("benchmark", "dash", "html", "html_fixtures", "hypothesispytest", "metadata", "pytest_cov"),
+    *("randomly", "rerunfailures", "timeout", "xdist.looponfail"),
+)
+WITHOUT_OTHERS = " ".join(f"-p no:{name}" for name in OTHERS)
+os.environ["PYTEST_ADDOPTS"] = WITHOUT_OTHERS  # for processes that tests start
+
 HELPERS = '''
 """Ten test samples and training functions whose numbers are known."""
 
@@ -138,6 +147,13 @@ def _loaded():
             regularizers="all",
             engine=engine,
         )
+
+
+@pytest.fixture
+def pytester(pytester, monkeypatch):
+    """pytest's own, which takes ``PYTEST_ADDOPTS`` away."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", WITHOUT_OTHERS)
+    return pytester
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ def test_what_is_imported():
 def run(tmp_path, *command):
     """Run Python in an empty folder; what it wrote is what it was asked for."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path)}
-    environment.pop("PYTEST_ADDOPTS", None)
     done = subprocess.run(
         [sys.executable, *command],
         cwd=tmp_path,

@@ -43,12 +43,12 @@ def trained(monkeypatch):
 
 
 def drawn(run):
-    run.regularizer
+    assert run.regularizer
     return run.generator("noise", kind="numpy").permutation(y_true)
 
 
 def scored(run):
-    run.regularizer
+    assert run.regularizer
     return run.generator("init", kind="numpy").normal(size=(12, 3)) + 2 * np.eye(3)[y_true]
 
 

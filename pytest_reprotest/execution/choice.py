@@ -7,20 +7,22 @@ from typing import Any
 from pytest_reprotest.errors import OptionError
 from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.execution.processes import ProcessExecutor, available_cores
+from pytest_reprotest.execution.share import own_devices, own_share
 from pytest_reprotest.interfaces import Executor
 from pytest_reprotest.options import Options
 from pytest_reprotest.origins import DEFAULT, spelled
-from pytest_reprotest.training.device import resolve_devices, visible_gpus
+from pytest_reprotest.training.device import visible_gpus
 from pytest_reprotest.training.switches import ENVIRONMENT, hash_seed_of
 
 
-def open_executor(options: Options) -> Executor:
+def open_executor(options: Options, threads: int = 1) -> Executor:
     """The executor of ``workers`` and ``device``; its owner closes it.
 
-    ``auto`` is one worker a GPU, or one a core. Several devices take a worker each. Where determinism is to be
-    proven runs have processes of their own: what another run left behind there can't make them agree. Where
-    runs have a timeout one worker is a process, too: no thread can end what hangs in this one. Ray's actors are
-    one a GPU, or one a core, where no number of workers was asked for.
+    ``auto`` is one worker a GPU, or as many as have a core for each of a run's ``threads``; a worker of
+    pytest-xdist takes its share of either. Several devices take a worker each. Where determinism is to be proven
+    runs have processes of their own: what another run left behind there can't make them agree. Where runs have a
+    timeout one worker is a process, too: no thread can end what hangs in this one. Ray's actors are one a GPU, or
+    one a core, where no number of workers was asked for.
 
     Raises
     ------
@@ -29,10 +31,11 @@ def open_executor(options: Options) -> Executor:
     _check_timeout(options)
     if options.executor == "ray":
         return _on_ray(options)
-    devices = resolve_devices(options.device)
+    devices = own_devices(options.device)
     workers = options.workers
     if workers == "auto":
-        workers = available_cores() if devices == ("cpu",) else len(devices)
+        cores = own_share().cores(available_cores()) // threads
+        workers = max(cores, 1) if devices == ("cpu",) else len(devices)
     workers = max(int(workers), len(devices))
     if options.deterministic:
         return ProcessExecutor(

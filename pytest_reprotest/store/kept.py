@@ -160,6 +160,7 @@ class Kept:
 
 
 def place(context: Context, key: str) -> str:
+    """What a record's checksum says of where it belongs."""
     return f"{context.key} {key}"
 
 

@@ -84,6 +84,7 @@ class TorchTrainer(Trainer):
         self._task = task
         self.model_factory = model_factory
         self.recipe = recipe
+        self.threads = recipe.threads
         with preserved_state():
             self._train = as_source(train, "train", fixed=False, head=head)
             fixed = as_source(test, "test", fixed=True, head=head)

@@ -86,3 +86,94 @@ def test_two_workers_give_the_summary_the_verdicts_and_the_json_of_one_process(p
         "test_twice",
         "test_twice #2",
     ]
+
+
+SPREAD = """
+def better(run):
+    return exact(run) if run.regularizer == "dropout" else shaky(run)
+
+@reproducibility(runs=10, regularizers=["none", "dropout", "adam"])
+@pytest.mark.xdist_group("{group}")
+def test_items(retrain, regularizer):
+    retrain(FunctionTrainer(better, y_true=y_true))
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_workers(retrain, place):
+    retrain(FunctionTrainer(drawn, y_true=y_true))
+"""
+
+
+@pytest.mark.parametrize("dist", ["load", "loadgroup", "loadscope", "worksteal"])
+def test_items_of_one_test_are_compared_however_they_are_dealt_out(project, dist):
+    project.ini("markers = xdist_group")
+    project.write(SPREAD.format(group="one"))
+    shared = project.run("--repro-json=shared.json", "-n2", f"--dist={dist}")
+    shared.assert_outcomes(passed=5)
+    alone = project.run("--repro-json=alone.json", "-p", "no:xdist")
+    compared = [line for line in summary(shared) if "lowers the prediction difference" in line]
+    assert [
+        line.partition(":: ")[0].startswith("test_audit.py::test_items: dropout")
+        for line in compared
+    ] == [True]
+    assert summary(alone)[1:] == [line for line in summary(shared)[1:] if line]
+    assert list(project.audits("shared.json")) == list(project.audits("alone.json"))
+
+
+def test_the_group_that_is_appended_to_a_name_is_not_the_audits_name(project):
+    project.conftest("""
+        def pytest_collection_modifyitems(items):
+            for item in items:  # as pytest-xdist does before it runs them
+                kind = type(item)
+                nodeid = f"{item.nodeid}@one"
+                item.__class__ = type(kind.__name__, (kind,), {"nodeid": nodeid})
+        """)
+    project.write(SPREAD.format(group="one"))
+    project.ini("markers = xdist_group")
+    result = project.run("--repro-json=out.json", "--repro-max-prediction-difference=0.19")
+    assert list(project.audits()) == [
+        "test_items[adam]",
+        "test_items[dropout]",
+        "test_items[none]",
+        "test_workers[0]",
+        "test_workers[1]",
+    ]
+    assert {each["settings"].get("test") for each in project.audits().values()} == {
+        "test_audit.py::test_items",
+        None,
+    }
+    assert "pytest 'test_audit.py::test_items[none]' --repro-" in project.said(result)
+
+
+CRASH = """
+import os
+
+@reproducibility(runs=2)
+def test_finished(retrain):
+    retrain(FunctionTrainer(drawn, y_true=y_true))
+
+@reproducibility(runs=2)
+def test_dies(retrain):
+    retrain(FunctionTrainer(lambda run: os._exit(3), y_true=y_true))
+
+@reproducibility(runs=2)
+def test_after(retrain):
+    retrain(FunctionTrainer(drawn, y_true=y_true))
+
+def test_plain():
+    pass
+"""
+
+
+def test_a_process_that_dies_leaves_a_true_report(project):
+    project.write(CRASH)
+    result = project.run("-n1", "--repro-json=out.json", "--junitxml=out.xml")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=3, failed=1)
+    told = (
+        "test_audit.py::test_dies began and never ended, so its audit is missing here: its process died, or the "
+        "session was stopped"
+    )
+    assert project.said(result).count(told) == 1
+    assert list(project.audits()) == ["test_after", "test_finished"]
+    assert not document(project, "out.json")["complete"]
+    assert "reprotest.verdict" in (project.path / "out.xml").read_text(encoding="utf-8")
