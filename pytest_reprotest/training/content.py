@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ def content_hash(source: Source) -> str | None:
     if any(tensor.layout is not torch.strided for tensor in tensors):
         return None
     return digest(part for tensor in tensors for part in _parts(tensor))
+
+
+def unhashed(*sources: Source, hashes: Iterable[str | None]) -> list[dict[str, Any]]:
+    """What is in the sources that have no hash."""
+    return [vars(each) for each, known in zip(sources, hashes, strict=True) if known is None]
 
 
 def tensor_digest(tensor: torch.Tensor) -> str:

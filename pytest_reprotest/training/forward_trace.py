@@ -9,9 +9,25 @@ from collections.abc import Callable
 
 import torch
 
-from pytest_reprotest.training.faults import theirs
+from pytest_reprotest.training.faults import in_backward, nondeterministic, tell, theirs
+from pytest_reprotest.training.shortage import Short, out_of_memory, too_large
 
 _FRAME = re.compile(r'  File "(.*)", line (\d+), in (.*)\n(?:    (.*)\n?)?')
+
+
+def in_words(error: Exception, device: str, again: Callable[[], object]) -> str:
+    """A run's error; of an operation that raised in backward with the line of its forward.
+
+    Parameters
+    ----------
+    again : callable
+        Trains the run once more.
+    """
+    if out_of_memory(error):
+        return too_large(device, Short(tell(error)))
+    if nondeterministic(error) is None or not in_backward(error):
+        return tell(error)
+    return tell(error, forward_line(again))
 
 
 def forward_line(again: Callable[[], object]) -> str | None:

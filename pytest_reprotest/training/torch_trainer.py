@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from torch import nn
@@ -17,11 +18,11 @@ from pytest_reprotest.plan import Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.tasks import CLASSIFICATION, Array, Classification, Task
-from pytest_reprotest.training.content import content_hash, weights_digest
+from pytest_reprotest.training.content import content_hash, unhashed, weights_digest
 from pytest_reprotest.training.data import DatasetSource, Source, TensorSource, as_source
-from pytest_reprotest.training.faults import in_backward, nondeterministic, tell
+from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.first_step import check_prediction, check_step, classes_in, kind_of
-from pytest_reprotest.training.forward_trace import forward_line
+from pytest_reprotest.training.forward_trace import in_words
 from pytest_reprotest.training.heads import check_alike, head_of
 from pytest_reprotest.training.ladder import Trial, choose
 from pytest_reprotest.training.model import (
@@ -81,10 +82,8 @@ class TorchTrainer(Trainer):
     ) -> None:
         check_factory(model_factory)
         head = head_of(task, recipe.loss)
-        self._task = task
-        self.model_factory = model_factory
-        self.recipe = recipe
-        self.threads = recipe.threads
+        self._task, self.model_factory = task, model_factory
+        self.recipe, self.threads = recipe, recipe.threads
         with preserved_state():
             self._train = as_source(train, "train", fixed=False, head=head)
             fixed = as_source(test, "test", fixed=True, head=head)
@@ -121,8 +120,12 @@ class TorchTrainer(Trainer):
             **self.recipe.describe(),
             "n_train": self._train.n_samples,
             "n_test": self._test.n_samples,
-            "data": {"train": content_hash(self._train), "test": content_hash(self._test)},
+            "data": self._hashes,
         }
+
+    @cached_property
+    def _hashes(self) -> dict[str, str | None]:
+        return {"train": content_hash(self._train), "test": content_hash(self._test)}
 
     def callables(self) -> tuple[Any, ...]:
         """Factory, loss, optimizer and schedule, as far as they are functions; the class of a Dataset."""
@@ -140,9 +143,7 @@ class TorchTrainer(Trainer):
             "model": model,
             "recipe": vars(self.recipe),
             "task": self._task,
-            "data": [
-                vars(each) for each in (self._train, self._test) if content_hash(each) is None
-            ],
+            "data": unhashed(self._train, self._test, hashes=self._hashes.values()),
         }
 
     def prepare(
@@ -244,35 +245,23 @@ class TorchTrainer(Trainer):
     ) -> RunOutcome:
         started, device = time.perf_counter(), placement.device
         start: dict[str, str] = {}
+
+        def again() -> None:
+            model = self._model(regularizer, run.seeds, device)
+            train_sequentially(run, model, recipe, regularizer, *self._on(device), device)
+
         try:
-            train, test = self._on(device)
             model = self._model(regularizer, run.seeds, device)
             if placement.deterministic:
                 start = state_of(model)
-            trained = train_sequentially(run, model, recipe, regularizer, train, test, device)
+            trained = train_sequentially(run, model, recipe, regularizer, *self._on(device), device)
         except Exception as error:
-            told = self._told(error, run, recipe, regularizer, device)
-            if out_of_memory(error):
-                told = too_large(device, Short(told))
+            told = in_words(error, device, again)
             return RunOutcome(run, failure=told, seconds=time.perf_counter() - started)
         outcome = RunOutcome(run, trained.labels, trained.losses, scores=trained.scores)
         if placement.deterministic:
             outcome = replace(outcome, digests=digests_of(outcome, start, model))
         return replace(outcome, seconds=time.perf_counter() - started)
-
-    def _told(
-        self, error: Exception, run: Run, recipe: Recipe, regularizer: Regularizer, device: str
-    ) -> str:
-        """A run's error; of an operation that raised in backward with the line of its forward."""
-        if nondeterministic(error) is None or not in_backward(error):
-            return tell(error)
-
-        def again() -> None:
-            train, test = self._on(device)
-            model = self._model(regularizer, run.seeds, device)
-            train_sequentially(run, model, recipe, regularizer, train, test, device)
-
-        return tell(error, forward_line(again))
 
     def _train_stacked(
         self, runs: Sequence[Run], recipe: Recipe, regularizer: Regularizer, device: str

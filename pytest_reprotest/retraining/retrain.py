@@ -22,8 +22,11 @@ from pytest_reprotest.joined import ASKED_BASELINE, TEST, group
 from pytest_reprotest.planner import plan_audit
 from pytest_reprotest.references import NOTHING, Reference, Unheld
 from pytest_reprotest.report.failure import explain
+from pytest_reprotest.report.letters import speller
 from pytest_reprotest.report.progress import progress_of, teller_of
 from pytest_reprotest.result import AuditResult
+from pytest_reprotest.retraining.ends import Breach, DoesNotFit, Planned, Undecided
+from pytest_reprotest.retraining.siblings import beside
 from pytest_reprotest.selection import select
 from pytest_reprotest.settings import (
     SESSION,
@@ -37,7 +40,7 @@ from pytest_reprotest.settings import (
 if TYPE_CHECKING:
     from typing_extensions import Never
 
-    from pytest_reprotest.session import Place, SessionAudits
+    from pytest_reprotest.session import SessionAudits
     from pytest_reprotest.shards.shard import PartTrained, Shard
 
 TAKEN = (
@@ -59,22 +62,6 @@ _WIDEST = 100
 
 Executors = dict[tuple[Any, ...], Executor]
 """The session's open executors, by the options that say which one it is."""
-
-
-class Breach(ReprotestError):  # noqa: N818 - an outcome, not a fault
-    """A threshold that does not hold, or runs that cannot be trusted; the message is the test's."""
-
-
-class Undecided(ReprotestError):  # noqa: N818 - an outcome, not a fault
-    """Thresholds that so few runs can't decide, where such a test is to be skipped."""
-
-
-class Planned(ReprotestError):  # noqa: N818 - an outcome, not a fault
-    """An audit that is not judged here: it was planned, or a part of it was trained."""
-
-
-class DoesNotFit(ReprotestError):  # noqa: N818 - an outcome, not a fault
-    """A regularizer that only ``all`` named and that the model has no place for."""
 
 
 class Retraining:
@@ -294,20 +281,3 @@ class Retraining:
 
         resume = bool(self.item.config.option.repro_resume)
         return StoringExecutor(executor, database, self._name(), resume)
-
-
-def beside(session: SessionAudits, item: Any, regularizer: str) -> tuple[str, ...]:
-    """The regularizers of a test's items for the first of them, which tells of all; none for the others.
-
-    The first in the order of the files: a plugin may shuffle items.
-    """
-    own = session.place_of(item)
-    test = group(own.name, regularizer)
-    found: dict[Place, str] = {}
-    for other in item.session.items:
-        label = getattr(other, "callspec", None) and other.callspec.params.get("regularizer")
-        place = session.place_of(other)
-        if isinstance(label, str) and group(place.name, label) == test:
-            found[place] = label
-    ordered = sorted(found)
-    return tuple(found[place] for place in ordered) if ordered[:1] == [own] else ()
