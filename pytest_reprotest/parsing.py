@@ -16,9 +16,9 @@ from pytest_reprotest.errors import DataError
 
 MAX_BYTES = 2**28
 MAX_ENTRIES = 2**22
-"""Lists, objects and their entries, which take 100 to 250 bytes each."""
+"""Lists, objects and their entries, which take up to 180 bytes each."""
 MAX_VALUES = 2**24
-"""Values in lists, which take up to 80 bytes each."""
+"""Values in lists, which take up to 100 bytes each."""
 MAX_DEPTH = 50
 """Lists and objects inside each other; results have 12."""
 MAX_TEXT = 2**20

@@ -159,6 +159,8 @@ def read_workers(value: Any) -> int | str:
     number = _integer(value)
     if number < 1:
         raise OptionError(f"got {shown(value)}; expected at least 1 worker, or auto")
+    if number > MOST_RUNS:
+        raise OptionError(f"got {shown(value)}; expected at most {MOST_RUNS:,} workers")
     return number
 
 
@@ -210,7 +212,8 @@ def read_regularizers(value: Any) -> tuple[Any, ...]:
 
 def read_switch(value: Any) -> bool:
     """True or false, or an ini file's text for them."""
-    text = str(value).strip().lower() if isinstance(value, (str, int)) else ""
+    known = isinstance(value, str) or (isinstance(value, int) and value in (0, 1))
+    text = str(value).strip().lower() if known else ""
     if text in ("true", "1", "yes", "on"):
         return True
     if text in ("false", "0", "no", "off"):

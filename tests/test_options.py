@@ -429,3 +429,44 @@ def test_what_contradicts_a_proof_is_refused(sources, message):
     with pytest.raises(OptionError) as refusal:
         resolve(**sources)
     assert str(refusal.value) == message
+
+
+# --- values that mean harm ----------------------------------------------------------------------
+
+
+class Odd:
+    """Is like nothing, not even when asked, and says nothing of itself."""
+
+    def __eq__(self, other):
+        raise RuntimeError
+
+    def __repr__(self):
+        raise RuntimeError
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("key", [key for key in options.READERS if key != "regularizers"])
+@pytest.mark.parametrize(
+    "value", [Odd(), 10**5000, np.array([1, 2]), b"three"], ids=lambda v: type(v).__name__
+)
+def test_values_of_any_kind_are_refused_with_a_sentence(key, value):
+    with pytest.raises(OptionError, match=r"^\w+=.*(; expected|: got).* ") as refusal:
+        resolve(call={key: value})
+    assert len(str(refusal.value)) < 700
+
+
+@pytest.mark.parametrize("key", ["runs", "max_runs", "bank_runs"])
+def test_more_runs_than_a_result_may_have_are_refused(key):
+    decided = {"decision": "confidence"} if key == "max_runs" else {}
+    assert getattr(resolve(call={key: 10_000, **decided}), key) == 10_000
+    with pytest.raises(
+        OptionError, match=f"^{key}=10001: got 10001; expected at most 10,000 runs$"
+    ):
+        resolve(call={key: 10_001, **decided})
+
+
+def test_a_seed_has_at_most_128_bits():
+    assert resolve(call={"seed": 2**128 - 1}).seed == 2**128 - 1
+    with pytest.raises(OptionError, match=r"expected a seed below 2\^128$"):
+        resolve(call={"seed": 2**128})

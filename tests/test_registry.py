@@ -267,3 +267,24 @@ def test_what_cannot_be_registered_is_refused(extra, message):
 def test_two_plugins_cannot_share_a_name():
     with pytest.raises(OptionError, match="the regularizer name 'mixup' is taken"):
         Registry([Mixup, _plain()])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 5000,
+        "-" * 9000 + "1",
+        "none" + "+none" * 1900,
+        "[" * 90 + "]" * 90,
+        "a," * 6000,
+        "a\0b",
+        "~" * 5000,
+    ],
+    ids=lambda text: text[:4],
+)
+def test_texts_that_exhaust_a_parser_are_refused(text):
+    with pytest.raises(
+        OptionError, match=r"^can't read the regularizers '|sets|twice|unknown"
+    ) as refusal:
+        Registry().resolve([text])
+    assert len(str(refusal.value)) < 40_000
