@@ -102,7 +102,7 @@ def test_without_a_command_the_help_is_printed(files):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: python -m pytest_reprotest [-h] COMMAND ...")
     for name, command in COMMANDS.items():
-        assert re.search(rf"^ +{name} +{command.summary[:20]}", done.stdout, re.MULTILINE)
+        assert re.search(rf"^ +{name}\s+{command.summary[:20]}", done.stdout, re.MULTILINE)
 
 
 def test_an_unknown_command_is_refused(files):

@@ -70,11 +70,11 @@ def serve(folder: Path, host: str, port: int, browse: bool, tell: Callable[[str]
         from pytest_reprotest.dashboard.app import made
         from pytest_reprotest.dashboard.index import Index
 
-        address = _address(host, listening.getsockname()[1])
-        local = is_local(listening.getsockname()[0])
+        number, port = listening.getsockname()[:2]
+        address, local = _address(host, port), is_local(number)
         app = made(Index(folder), None if not local else host)
         server = make_server(
-            host, port, app, threaded=True, fd=listening.fileno(), request_handler=_quiet()
+            number, port, app, threaded=True, fd=listening.fileno(), request_handler=_quiet()
         )
         tell(f"The results of {folder} are at {address} until Ctrl-C.")
         if not local:
