@@ -94,10 +94,10 @@ def test_a_library_that_is_broken_is_told_before_anything_trains(
 ):
     given = importlib.import_module
 
-    def broken(name, *rest):
+    def broken(name, package=None):
         if name == f"pytest_reprotest.report.plots.{renderer}":
             raise AttributeError("module 'numpy' has no attribute 'bool8'")
-        return given(name, *rest)
+        return given(name, package)
 
     monkeypatch.setattr(importlib, "import_module", broken)
     project.write(TEST)

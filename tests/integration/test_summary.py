@@ -27,7 +27,7 @@ def summary(result):
     if not starts:
         return []
     ends = (n for n, line in enumerate(lines) if n > starts[0] and line.startswith("==="))
-    return lines[starts[0] + 1 : next(ends)]
+    return lines[starts[0] + 1 : next(ends, len(lines))]
 
 
 def failure(result):
@@ -134,7 +134,7 @@ class TestTerminals:
         assert not any(sign in line for line in lines for sign in ("\\x", "\\u", "\x1b"))
         assert all(line.isascii() for line in lines)
         assert "+/-0.000~" in " ".join(lines)
-        assert "thresholds: dropout PD<=0.1" in " ".join(lines)
+        assert "; dropout PD<=0.1" in " ".join(lines)
         commands = [line for line in lines if "--repro-regularizers" in line]
         assert max(len(line) for line in lines if line not in commands) <= 80
 
