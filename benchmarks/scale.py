@@ -45,7 +45,10 @@ def digits(**settings: Any) -> tuple[float, AuditResult]:
     """Seconds of an audit of the digits, and its result."""
     inputs, targets = load_digits(return_X_y=True)
     inputs = (inputs / 16.0).astype("float32")
-    data = {"train": (inputs[:1437], targets[:1437]), "test": (inputs[1437:], targets[1437:])}
+    data: dict[str, Any] = {
+        "train": (inputs[:1437], targets[:1437]),
+        "test": (inputs[1437:], targets[1437:]),
+    }
     started = time.perf_counter()
     found = audit(make_mlp, **data, batch_size=64, device="cpu", **settings)
     return time.perf_counter() - started, found
@@ -88,11 +91,12 @@ def of_cached(repeats: int) -> list[tuple[str, str]]:
 
 
 MEMORY = """
-import resource, sys
+import pathlib, sys
 sys.path[:0] = {path!r}
 import scale
 scale.audit(scale.FunctionTrainer(scale.drawn, y_true=scale.y_true), runs={runs}, workers=2, store={store!r})
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+held = dict(line.split(":") for line in pathlib.Path("/proc/self/status").read_text().splitlines())
+print(int(held["VmHWM"].split()[0]) / 1024)
 """
 
 
