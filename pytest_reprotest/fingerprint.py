@@ -45,13 +45,7 @@ OTHER = "another value"
 def versions() -> dict[str, str]:
     """Versions of what computed the result."""
     packages = ("pytest-reprotest", "torch", "numpy", "scipy")
-    found = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "unknown"
-    return found
+    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
 
 
 def machine() -> dict[str, str]:
@@ -94,6 +88,14 @@ def driver() -> str | None:
         return None
     found = re.search(r"\s([0-9]{3,4}(?:\.[0-9]{1,4}){1,3})\s", text)
     return found and found[1]
+
+
+@functools.cache
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 @functools.cache

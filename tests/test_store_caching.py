@@ -16,8 +16,12 @@ from pytest_reprotest import FunctionTrainer, audit
 from pytest_reprotest.errors import OptionError
 from pytest_reprotest.execution.local import LocalExecutor
 from pytest_reprotest.execution.processes import ProcessExecutor
-from pytest_reprotest.interfaces import Regularizer
-from pytest_reprotest.regularizers import dropout
+from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome
+from pytest_reprotest.options import Options
+from pytest_reprotest.plan import make_plan
+from pytest_reprotest.regularizers import dropout, none
+from pytest_reprotest.store.database import Database
+from pytest_reprotest.store.executor import StoringExecutor
 from pytest_reprotest.store.kept import NothingToResume
 
 y_true = np.arange(12) % 3
@@ -368,7 +372,7 @@ def test_looks_of_an_adaptive_audit(tmp_path, trained):
 
 
 def test_rungs_of_an_attribution(tmp_path, trained):
-    asked = {**BASE, "runs": 3, "attribute": True}
+    asked = {**BASE, "epochs": 8, "runs": 3, "attribute": True}
     first = audit(make_mlp, **asked, store=tmp_path)
     count = len(trained)
     assert count > 3
@@ -378,16 +382,50 @@ def test_rungs_of_an_attribution(tmp_path, trained):
     assert again["none"].attribution == first["none"].attribution
 
 
-def test_a_proof_of_determinism_is_trained_anew(tmp_path, trained):
-    asked = {"runs": 3, "deterministic": True, "device": "cpu"}
-    result = audit(FunctionTrainer(drawn, y_true=y_true), **asked, store=tmp_path)
-    assert result.passed
-    assert "a proof of determinism is trained anew, whatever the store holds" in result.notes
-    assert len(trained) == 3
-    assert (
-        not (tmp_path / "runs.sqlite3").exists()
-        or not sqlite3.connect(tmp_path / "runs.sqlite3").execute("SELECT * FROM runs").fetchall()
-    )
+class Noted(Executor):
+    """Notes which plans it is given."""
+
+    def __init__(self):
+        self.plans = []
+
+    def run(self, trainer, plan, regularizers, placement):
+        self.plans.append(plan)
+        return iter([RunOutcome(run, y_true) for run in plan.runs])
+
+
+def test_a_proof_of_determinism_is_trained_anew(tmp_path):
+    inner, database = Noted(), Database(tmp_path)
+    plan = make_plan(Options(runs=2), ["none"])
+    proof = Placement("cpu", "sequential", 1, deterministic=True)
+    for _ in range(2):
+        executor = StoringExecutor(inner, database)
+        assert len(list(executor.run(AUDITS["labels"][0], plan, {"none": none()}, proof))) == 2
+        assert executor.told() == (
+            "a proof of determinism is trained anew, whatever the store holds",
+        )
+    assert inner.plans == [plan, plan]
+    assert database.ask("SELECT count(*) FROM runs") == [(0,)]
+    database.close()
+
+
+def test_stacks_on_a_gpu_are_kept_whole(tmp_path):
+    """There a run may come out otherwise in another stack."""
+    inner, database = Noted(), Database(tmp_path)
+    plan = make_plan(Options(runs=7), ["none"])
+    stacked = Placement("mps", "stacked", 3)
+
+    def trained():
+        executor = StoringExecutor(inner, database)
+        del inner.plans[:]
+        found = list(executor.run(AUDITS["labels"][0], plan, {"none": none()}, stacked))
+        assert sorted(outcome.run.index for outcome in found) == list(range(7))
+        return [[run.index for run in part] for each in inner.plans for part in each.chunks(3)]
+
+    assert trained() == [[0, 1, 2], [3, 4], [5, 6]]
+    assert trained() == []
+    forget(tmp_path, 4)
+    assert trained() == [[3, 4]]
+    database.close()
 
 
 def test_workers_share_what_they_train(tmp_path, trained):

@@ -87,11 +87,14 @@ def permutation_test(differences: Fractions, n_first: int, seed: int = 0) -> Per
     observed = float(_statistics(differences, own)[0])
     exact = math.comb(n_runs, n_first) <= EXACT_SPLITS
     splits = _all_splits(n_runs, n_followed) if exact else _drawn_splits(n_runs, n_followed, seed)
-    sign = math.copysign(1.0, observed)
-    extreme = sum(
-        int((sign * _statistics(differences, part) >= sign * observed - _TIE).sum())
-        for part in _parts(splits)
-    )
+    # of halves each split has its mirror image, with the same statistic but for the sign
+    mirrored = exact and 2 * n_followed == n_runs
+    bound, sign = abs(observed) - _TIE, math.copysign(1.0, observed)
+    extreme = 0
+    for part in _parts(splits[: len(splits) // 2] if mirrored else splits):
+        found = sign * _statistics(differences, part)
+        extreme += int((found >= bound).sum())
+        extreme += int((-found >= bound).sum()) if mirrored else 0
     share = extreme / len(splits) if exact else (1 + extreme) / (1 + len(splits))
     return Permutation(min(1.0, 2 * share), exact)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS = int(os.environ.get("REPROTEST_KILLS", "10"))
+KILLS = int(os.environ.get("REPROTEST_KILLS", "10"))  # 200 on demand
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds workers in /proc")
 
