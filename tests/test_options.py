@@ -431,6 +431,11 @@ def test_what_contradicts_a_proof_is_refused(sources, message):
     assert str(refusal.value) == message
 
 
+def test_a_timeout_is_taken_off_on_the_command_line():
+    assert resolve({}, {"timeout": 60}).timeout == 60.0
+    assert resolve({"timeout": "none"}, {"timeout": 60}, {"timeout": "5m"}).timeout is None
+
+
 # --- values that mean harm ----------------------------------------------------------------------
 
 

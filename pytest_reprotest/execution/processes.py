@@ -135,10 +135,11 @@ class ProcessExecutor(Executor):
                     worker.give(waiting.popleft(), shipped, placement)
             busy = {worker.pipe: worker for worker in self._workers if worker.chunk}
             heard = [busy[pipe] for pipe in wait(list(busy), patience(busy.values()))]  # type: ignore[index]
-            for worker in heard or [worker for worker in busy.values() if worker.overdue]:
+            late = [worker for worker in busy.values() if worker not in heard and worker.overdue]
+            for worker in (*heard, *late):
                 chunk = worker.chunk
                 assert chunk is not None
-                outcome = self._received(worker, waiting) if heard else self._ended(worker)
+                outcome = self._ended(worker) if worker in late else self._received(worker, waiting)
                 if outcome is None:
                     continue
                 if outcome.failure is not None:

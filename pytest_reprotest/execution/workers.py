@@ -150,7 +150,7 @@ class Worker:
         if not file.exists():
             return None
         with contextlib.suppress(OSError):
-            self.process.send_signal(signal.SIGUSR1)
+            os.kill(self.process.pid, signal.SIGUSR1)
         text, before, until = "", None, time.monotonic() + _TRACED_WITHIN
         while (not text or text != before) and time.monotonic() < until:
             time.sleep(0.05)

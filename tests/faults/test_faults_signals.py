@@ -138,7 +138,7 @@ def test_ctrl_c_twice_leaves_no_process_no_folder_and_no_half_of_a_file(session_
 
 
 def test_a_signal_to_the_controller_of_xdist_reports_what_has_come(session_of):
-    session = session_of("-n2", n_started=1)
+    session = session_of("-n1", n_started=1)
     time.sleep(0.5)  # for the report of the finished one
     session.process.terminate()
     said = session.said()
