@@ -2,7 +2,7 @@
 
     python benchmarks/ray_overhead.py [--chunks 200] [--repeats 5]
 
-A chunk here is one run that trains nothing and returns the labels of 10,000 test samples, so that what is timed
+A chunk here is one run that trains nothing and returns the labels of 1,000 test samples, so that what is timed
 is the way there and back: the chunk given out, its outcome sent, received and yielded. One worker each, which has
 started and has the data; what starting takes is told apart.
 """
@@ -26,7 +26,7 @@ from pytest_reprotest.options import Options
 from pytest_reprotest.plan import make_plan
 from pytest_reprotest.regularizers import none
 
-N_SAMPLES = 10_000
+N_SAMPLES = 1_000
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "this process": LocalExecutor,

@@ -182,9 +182,9 @@ def read_timeout(value: Any) -> float | None:
         number, unit = found.groups() if found else (value, "")
         seconds = float(number) * {"": 1, "s": 1, "m": 60, "h": 3600}[unit]
     except (TypeError, ValueError, OverflowError):
-        raise OptionError(f"got {value!r} ({type(value).__name__}); {expected}") from None
+        raise OptionError(f"got {shown(value)} ({type(value).__name__}); {expected}") from None
     if not 0 < seconds < math.inf:  # also refuses NaN
-        raise OptionError(f"got {value!r}; {expected}")
+        raise OptionError(f"got {shown(value)}; {expected}")
     return seconds
 
 
@@ -192,7 +192,7 @@ def read_address(value: Any) -> str:
     """The address of a Ray cluster, as ``ray.init`` takes it."""
     if not isinstance(value, str) or not re.fullmatch(r"auto|(ray://)?[^\s/:]+:\d{1,5}", value):
         raise OptionError(
-            f"got {value!r}; expected auto (the cluster of this machine), HOST:PORT or ray://HOST:10001"
+            f"got {shown(value)}; expected auto (the cluster of this machine), HOST:PORT or ray://HOST:10001"
         )
     return value
 
