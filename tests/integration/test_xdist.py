@@ -112,7 +112,7 @@ def test_items_of_one_test_are_compared_however_they_are_dealt_out(project, dist
     alone = project.run("--repro-json=alone.json", "-p", "no:xdist")
     compared = [line for line in summary(shared) if "lowers the prediction difference" in line]
     assert [line.partition(" lowers ")[0] for line in compared] == [
-        "test_audit.py::test_items: dropout"
+        "test_audit.py::test_items[dropout]: dropout"
     ]
     assert summary(alone)[1:] == [line for line in summary(shared)[1:] if line]
     assert list(project.audits("shared.json")) == list(project.audits("alone.json"))
