@@ -18,7 +18,6 @@ OTHERS = (
     *("randomly", "rerunfailures", "timeout", "xdist.looponfail"),
 )
 WITHOUT_OTHERS = " ".join(f"-p no:{name}" for name in OTHERS)
-os.environ["PYTEST_ADDOPTS"] = WITHOUT_OTHERS  # for processes that tests start
 
 HELPERS = '''
 """Ten test samples and training functions whose numbers are known."""
@@ -147,6 +146,12 @@ def _loaded():
             regularizers="all",
             engine=engine,
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_without_others():
+    """For processes that tests start; set here, so that those of pytest-xdist have the plugins of their controller."""
+    os.environ["PYTEST_ADDOPTS"] = WITHOUT_OTHERS
 
 
 @pytest.fixture

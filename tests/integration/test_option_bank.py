@@ -21,7 +21,7 @@ UNCHANGED = TEST.replace("TRAINED", "shaky")
 CHANGED = TEST.replace(
     "TRAINED", "lambda run: wild(run) if run.regularizer == 'none' else shaky(run)"
 )
-WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 SENTENCE = (
     "1 new run differs from the 4 runs of the bank by 0.5000, and those from each other by 0.2000; "
     "expected at most 0.4422 (p = 0.036 by t, level 0.05)"
@@ -88,7 +88,7 @@ def test_the_rerun_command_that_a_failure_shows_fails_alike(project):
     assert f"none (1 run): {SENTENCE}" in project.said(again)
 
 
-@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["none", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["none", "n1"])
 def test_the_table_shows_both_sides(project, workers):
     banked(project)
     project.write(CHANGED)
@@ -107,7 +107,7 @@ def test_the_table_shows_both_sides(project, workers):
     ]
 
 
-@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["none", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["none", "n1"])
 def test_items_are_held_each_for_itself_and_not_compared(project, workers):
     source = """
         @reproducibility(runs=4, regularizers="none,residual,layer_norm,dropout+batch_norm")
@@ -403,7 +403,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize(
-    ("damage", "workers"), [*((damage, []) for damage in DAMAGES), ("cut", ["-n2"])]
+    ("damage", "workers"), [*((damage, []) for damage in DAMAGES), ("cut", ["-n1"])]
 )
 def test_a_file_that_is_no_bank_is_a_usage_error_at_the_start(project, damage, workers, bank_file):
     shutil.copy(bank_file, project.path / "bank.json")

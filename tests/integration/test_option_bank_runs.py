@@ -9,7 +9,7 @@ TEST = """
 def test_net(retrain):
     retrain(FunctionTrainer(shaky, y_true=y_true))
 """
-WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ WORSE = TEST.replace(
     "TRAINED", "lambda run: wild(run) if run.regularizer == 'none' else shaky(run)"
 )
 BETTER = TEST.replace("TRAINED", "exact")
-WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 SENTENCES = [
     "accuracy went from 0.9000 to 0.6000, by -0.3000 [-0.3000, -0.3000], beyond max_accuracy_drop=0.005",
     "effective_accuracy went from 0.7000 to 0.4000, by -0.3000 [-0.3000, -0.3000], beyond "
@@ -102,7 +102,7 @@ def test_a_breach_of_a_threshold_is_said_beside(project):
     ]
 
 
-@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["none", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["none", "n1"])
 def test_what_is_better_passes_and_the_baseline_is_called_stale(project, workers):
     stored(project)
     project.write(BETTER)
@@ -324,7 +324,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize(
-    ("damage", "workers"), [*((damage, []) for damage in DAMAGES), ("empty", ["-n2"])]
+    ("damage", "workers"), [*((damage, []) for damage in DAMAGES), ("empty", ["-n1"])]
 )
 def test_an_unusable_file_is_a_usage_error_at_the_start(project, damage, workers):
     stored(project)

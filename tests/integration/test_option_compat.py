@@ -13,7 +13,7 @@ TOLD = (
 )
 
 
-@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 def test_the_study_s_p_value_is_shown_where_it_was_asked_for(project, workers):
     project.write(TEST)
     result = project.run("--repro-compat=study", "--repro-json=out.json", *workers)

@@ -13,7 +13,7 @@ def reasons(project):
     return project.audits()["test_wobbly"]["regularizers"]["none"]["verdict"]
 
 
-@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 def test_a_lower_level_decides_sooner(project, workers):
     project.write(LIMIT)
     found = {}

@@ -22,7 +22,7 @@ def read(project, name="out.csv"):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 def test_each_regularizer_has_a_row_in_the_study_s_columns(project, workers):
     project.write(TEST)
     project.run("--repro-csv=out.csv", "--repro-seed=3", "--repro-compat=study", *workers)

@@ -2,7 +2,7 @@
 
 import pytest
 
-WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 
 TEST = """
 @reproducibility(runs=5, max_prediction_difference=0.1)

@@ -13,7 +13,7 @@ def test_shaky(retrain):
 """
 
 
-@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 def test_without_predictions_all_else_is_there(project, workers):
     project.write(TEST)
     options = ("--repro-json=out.json", "--repro-json-predictions=no", *workers)

@@ -15,7 +15,7 @@ def test_exact(retrain):
 """
 
 
-@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 def test_verdict_sentence_table_and_reasons(project, workers):
     project.write(TEST)
     project.run("--repro-markdown=out.md", *workers).assert_outcomes(passed=1, failed=1)
@@ -68,7 +68,7 @@ def test_an_expected_failure_is_none(project):
     assert "fail (xfail)" in text
 
 
-@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["none", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["none", "n1"])
 def test_the_summary_of_a_step_is_appended_once(project, monkeypatch, workers):
     path = project.path / "step.md"
     path.write_text("# Of another step\n", encoding="utf-8")

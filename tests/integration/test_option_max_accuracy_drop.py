@@ -41,7 +41,7 @@ def limits(project):
     return {name: value for change in found for name, value in change["limit"].items()}
 
 
-@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 def test_the_command_line_says_what_is_tolerated(changed, workers):
     changed.run("--repro-compare=base.json", *workers).assert_outcomes(failed=1)
     options = [f"{flag}=0.1" for flag in FLAGS]

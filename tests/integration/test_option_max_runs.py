@@ -13,7 +13,7 @@ def audit(project):
     return project.audits()["test_wobbly"]
 
 
-@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 def test_runs_are_added_until_the_limit_is_decided(project, workers):
     project.write(SURE)
     project.run("--repro-json=out.json", *workers).assert_outcomes(failed=1)

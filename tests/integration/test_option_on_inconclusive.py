@@ -8,7 +8,7 @@ SURE = TEST.replace("runs=6", "runs=3, decision='confidence'")
 OUTCOMES = [("fail", {"failed": 1}), ("pass", {"passed": 1}), ("skip", {"skipped": 1})]
 
 
-@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 @pytest.mark.parametrize(("what", "outcomes"), OUTCOMES)
 def test_what_becomes_of_an_undecided_test(project, what, outcomes, workers):
     project.write(SURE)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 
 TEST = """
 @reproducibility(runs=4, regularizers="none,dropout", max_prediction_difference={"dropout": 0.5})

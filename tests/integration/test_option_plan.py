@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 
 TESTS = """
 @reproducibility(runs=4, regularizers="none,dropout", max_prediction_difference=0.3,

@@ -13,7 +13,7 @@ def test_shaky(retrain, case):
 SIGNATURES = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml"}
 
 
-@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["none", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["none", "n1"])
 def test_each_figure_is_written_in_both_kinds_and_inside_the_folder(project, workers):
     project.write(TEST)
     before = {path for path in project.path.rglob("*") if path.suffix in SIGNATURES}

@@ -24,7 +24,7 @@ def test_five_runs_by_default_and_the_markers_where_it_says(project):
     assert origins(project, "test_plain") == (5, "default")
 
 
-@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["none", "n0", "n2"])
+@pytest.mark.parametrize("workers", [[], ["-n0"], ["-n1"]], ids=["none", "n0", "n1"])
 def test_the_command_line_wins_over_marker_and_ini(project, workers):
     project.ini("repro_runs = 4")
     project.write(TEST.format(marked=10, plain=10))

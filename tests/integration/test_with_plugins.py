@@ -7,11 +7,11 @@ import pytest
 from conftest import OTHERS
 
 TESTS = """
-@reproducibility(runs=3, regularizers="none,dropout", max_prediction_difference={"dropout": 0.1})
+@reproducibility(runs=10, regularizers="none,dropout", max_prediction_difference={"dropout": 0.19})
 def test_items(retrain, regularizer):
     retrain(FunctionTrainer(shaky, y_true=y_true))
 
-@reproducibility(runs=3)
+@reproducibility(runs=6)
 def test_drawn(retrain):
     retrain(FunctionTrainer(drawn, y_true=y_true))
 
@@ -63,7 +63,11 @@ def table(result):
     """Our section, without the lines between paragraphs."""
     lines = result.stdout.str().splitlines()
     start = next(n for n, line in enumerate(lines) if line.strip("= ") == "reproducibility")
-    end = next(n for n, line in enumerate(lines) if n > start and line.startswith(("===", "---- ")))
+    end = next(
+        n
+        for n, line in enumerate(lines)
+        if n > start and (line.startswith("===") or " Generated " in line)
+    )
     return [line for line in lines[start:end] if line]
 
 
@@ -248,6 +252,6 @@ def test_coverage_is_measured_and_changes_nothing(project, beside, monkeypatch):
     options = ("--cov=helpers", "--cov-branch", "--repro-json=out.json")
     result = project.pytester.runpytest_subprocess(*options)
     result.assert_outcomes(passed=4, failed=1)
-    result.stdout.fnmatch_lines(["helpers.py * 100%"])
+    result.stdout.fnmatch_lines(["helpers.py * 31 *%"])
     assert table(result)[1:] == table(alone)[1:]
     assert document(project) == document(project, "alone.json")
