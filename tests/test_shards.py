@@ -18,7 +18,7 @@ from pytest_reprotest.plan import make_plan
 from pytest_reprotest.registry import Registry
 from pytest_reprotest.shards.judging import options_in, options_out
 from pytest_reprotest.shards.merging import merged
-from pytest_reprotest.shards.parts import Part, kept
+from pytest_reprotest.shards.parts import Part, damaged_parts, kept
 from pytest_reprotest.shards.shard import Shard, read_shard
 from pytest_reprotest.shards.training import train_part
 from pytest_reprotest.store.database import Database, StoreError
@@ -250,3 +250,4 @@ def test_a_part_whose_text_was_changed_is_refused(tmp_path):
     store.write("UPDATE shards SET audit = replace(audit, '\"seed\":7', '\"seed\":8')")
     with pytest.raises(StoreError, match=r"part 1 of 'test_a' can't be read: .*checksum"):
         merged([store])
+    assert [*damaged_parts(store)]

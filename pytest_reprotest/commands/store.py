@@ -107,10 +107,11 @@ def _prune(database: Database, arguments: argparse.Namespace) -> int:
 
 
 def _verify(database: Database, _: argparse.Namespace) -> int:
+    from pytest_reprotest.shards.parts import damaged_parts
     from pytest_reprotest.store.holdings import damaged, holdings
 
     found = 0
-    for told in damaged(database):
+    for told in (*damaged(database), *damaged_parts(database)):
         found += 1
         say(told, sys.stdout)
     runs = sum(each.n_runs for each in holdings(database))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_reprotest.digests import digest
-from pytest_reprotest.errors import DataError, OptionError
+from pytest_reprotest.errors import DataError, OptionError, shown
 from pytest_reprotest.interfaces import Placement
 from pytest_reprotest.options import Options
+from pytest_reprotest.parsing import MAX_BYTES, parsed
 from pytest_reprotest.plan import Plan
 from pytest_reprotest.shards.judging import options_in, options_out
 from pytest_reprotest.shards.shard import Shard
@@ -154,14 +155,30 @@ def kept(database: Database) -> Iterator[tuple[Shard, Part]]:
     StoreError
         Where one can't be read.
     """
-    rows = database.ask("SELECT name, part, parts, audit, checksum FROM shards ORDER BY name, part")
-    for name, number, count, text, checked in rows:
+    for row, name, number, count, size in database.ask(
+        "SELECT rowid, substr(name, 1, 1000), part, parts, length(CAST(audit AS BLOB)) FROM shards "
+        "ORDER BY name, part"
+    ):
         try:
+            if size > MAX_BYTES:
+                raise DataError(f"it has {size:,} bytes; expected at most {MAX_BYTES:,}")
+            ((text, checked),) = database.ask(
+                "SELECT audit, substr(checksum, 1, 32) FROM shards WHERE rowid = ?", (row,)
+            )
             yield Shard(int(number), int(count)), _part_in(str(text), str(checked))
         except (ValueError, TypeError) as damage:
             raise StoreError(
-                f"{database.path}: part {number!r:.20} of {name!r:.80} can't be read: {damage}"
+                f"{database.path}: part {shown(number, 20)} of {shown(name, 80)} can't be read: {damage}"
             ) from None
+
+
+def damaged_parts(database: Database) -> Iterator[str]:
+    """A sentence for the first part in a store that can't be read, where there is one."""
+    try:
+        for _ in kept(database):
+            pass
+    except StoreError as damage:
+        yield str(damage)
 
 
 def _checksum(text: str) -> str:
@@ -171,7 +188,4 @@ def _checksum(text: str) -> str:
 def _part_in(text: str, checked: str) -> Part:
     if checked != _checksum(text):
         raise DataError("it does not match its checksum")
-    try:
-        return Part.from_dict(json.loads(text))
-    except RecursionError:
-        raise DataError("it is nested too deeply") from None
+    return Part.from_dict(parsed(text.encode("utf-8", "surrogatepass")))

@@ -65,7 +65,7 @@ def holdings(database: Database) -> list[Holding]:
     StoreError
     """
     tests: dict[str, list[str]] = {}
-    for name, key in database.ask("SELECT name, context FROM tests ORDER BY name"):
+    for name, key in database.ask("SELECT substr(name, 1, 1000), context FROM tests ORDER BY name"):
         tests.setdefault(str(key), []).append(str(name))
     counted = {
         str(key): (int(count), int(size or 0), _moment(first), _moment(last))
@@ -74,7 +74,9 @@ def holdings(database: Database) -> list[Holding]:
             "min(finished), max(finished) FROM runs GROUP BY context"
         )
     }
-    known = database.ask("SELECT key, regularizer, ingredients FROM contexts")
+    known = database.ask(
+        "SELECT key, substr(regularizer, 1, 1000), substr(ingredients, 1, 1000000) FROM contexts"
+    )
     found = [
         Holding(
             str(key),

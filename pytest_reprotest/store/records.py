@@ -110,6 +110,8 @@ def outcome_of(record: Record, run: Run, place: str) -> RunOutcome:
         losses = struct.unpack(f"<{len(record.losses) // 8}d", record.losses)
     except (LookupError, TypeError, ValueError, RecursionError, struct.error) as error:
         raise DataError(f"it is no finished run ({type(error).__name__}: {error})") from None
+    if not 0 <= seconds < math.inf:
+        raise DataError(f"it took {seconds} s")
     if note is not None and not isinstance(note, str):
         raise DataError("its note is no text")
     return RunOutcome(run, labels, losses, seconds, note=note, scores=scores)
