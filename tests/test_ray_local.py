@@ -30,8 +30,9 @@ def shaky(run):
 @pytest.fixture(scope="module")
 def of_the_user():
     """Ray as a user's own conftest starts it."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
         import ray
 
         ray.init(
