@@ -16,7 +16,11 @@ def test_trained(retrain):
 
 
 @pytest.mark.parametrize(
-    "plugin", ["terminal", "cacheprovider", "capture", "xdist", "junitxml", "logging", "unittest"]
+    "plugin",
+    [
+        *("terminal", "cacheprovider", "capture", "xdist", "junitxml", "logging", "unittest"),
+        *("randomly", "skipping", "warnings"),
+    ],
 )
 def test_the_audits_and_the_exit_status_are_the_same_without(project, plugin):
     project.write(TESTS)
