@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 
-from pytest_reprotest.execution.workers import Chunk
+from pytest_reprotest.execution.chunk import Chunk
 from pytest_reprotest.interfaces import RunOutcome
 from pytest_reprotest.plan import Run
 

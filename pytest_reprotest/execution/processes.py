@@ -13,9 +13,10 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 from pytest_reprotest.errors import OptionError, TrainingError
+from pytest_reprotest.execution.chunk import Chunk
 from pytest_reprotest.execution.lost import after_death, after_timeout
 from pytest_reprotest.execution.signals import shielded
-from pytest_reprotest.execution.workers import Chunk, Worker, least_busy, patience
+from pytest_reprotest.execution.workers import Worker, least_busy, patience
 from pytest_reprotest.interfaces import Executor, Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.plan import Plan
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,6 +19,7 @@ from traceback import FrameSummary
 from typing import Any
 
 from pytest_reprotest.errors import TrainingError
+from pytest_reprotest.execution.chunk import Chunk
 from pytest_reprotest.execution.worker import stack_file
 from pytest_reprotest.interfaces import Placement, RunOutcome
 from pytest_reprotest.plan import Run
@@ -29,24 +30,6 @@ _START = (
 _LONGEST_WAIT = 3600.0  # seconds: what the system waits for has to fit into its integers
 _TRACED_WITHIN = 0.5  # seconds for a worker to write where it is
 _FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
-
-
-@dataclass
-class Chunk:
-    """Runs of one regularizer that are trained together."""
-
-    runs: tuple[Run, ...]
-    tries: int = 0
-    note: str | None = None
-
-    @property
-    def label(self) -> str:
-        """Of the regularizer."""
-        return self.runs[0].regularizer
-
-    def __str__(self) -> str:
-        indices = ", ".join(str(run.index) for run in self.runs)
-        return f"run{'s' * (len(self.runs) > 1)} {indices} of {self.label!r}"
 
 
 class Worker:
