@@ -87,8 +87,9 @@ class TorchTrainer(Trainer):
             raise DataError(f"test=: {error}") from None
         if isinstance(self._train, TensorSource):
             check_alike(self._train.targets, fixed.targets)
-        classes = isinstance(task, Classification)
-        self._n_classes = classes_in(self._train, fixed) if classes else None
+        self._n_classes = (
+            classes_in(self._train, fixed) if isinstance(task, Classification) else None
+        )
         self._placed: tuple[str, Source, Source] | None = None
         self._fixed_starts: dict[str, str] = {}
 
@@ -177,9 +178,8 @@ class TorchTrainer(Trainer):
         self, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
     ) -> Iterator[RunOutcome]:
         """Train a chunk, stacked or one run after another."""
-        stands = "init" in runs[0].seeds.vary and regularizer.label in self._fixed_starts
-        if stands and not runs[0].rung:
-            why = self._fixed_starts[regularizer.label]
+        why = self._fixed_starts.get(regularizer.label)
+        if why is not None and "init" in runs[0].seeds.vary and not runs[0].rung:
             error = fixed_start(self.model_factory, runs[0].seeds, why)
             yield RunOutcome(runs[0], failure=str(error))
             return
