@@ -87,9 +87,8 @@ class TorchTrainer(Trainer):
             raise DataError(f"test=: {error}") from None
         if isinstance(self._train, TensorSource):
             check_alike(self._train.targets, fixed.targets)
-        self._n_classes = (
-            classes_in(self._train, fixed) if isinstance(task, Classification) else None
-        )
+        classes = isinstance(task, Classification)
+        self._n_classes = classes_in(self._train, fixed) if classes else None
         self._placed: tuple[str, Source, Source] | None = None
         self._fixed_starts: dict[str, str] = {}
 
@@ -122,6 +121,7 @@ class TorchTrainer(Trainer):
 
     def content(self, regularizer: Regularizer) -> Mapping[str, Any]:
         """Code, a model as it starts, which may hold what a file says, and data that has no hash."""
+        unheld = [vars(each) for each in (self._train, self._test) if content_hash(each) is None]
         with preserved_state(self.recipe.threads):
             model = self._model(regularizer, RunSeeds(base=0, run=0), "cpu")
         return {
@@ -129,9 +129,7 @@ class TorchTrainer(Trainer):
             "model": model,
             "recipe": vars(self.recipe),
             "task": self._task,
-            "data": [
-                vars(each) for each in (self._train, self._test) if content_hash(each) is None
-            ],
+            "data": unheld,
         }
 
     def prepare(
