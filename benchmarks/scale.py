@@ -63,7 +63,7 @@ def drawn(run: Any) -> Any:
 
 def of_store(repeats: int) -> list[tuple[str, str]]:
     """The share of training that keeping its runs takes."""
-    asked = {"epochs": 20, "runs": 10, "regularizers": "none,dropout", "engine": "sequential"}
+    asked = {"epochs": 20, "runs": 5, "regularizers": "none,dropout", "engine": "sequential"}
     inside: list[float] = []
     for of, name in ((Kept, "keep"), (Kept, "take"), (StoringExecutor, "_context")):
         setattr(of, name, timed(getattr(of, name), inside))
