@@ -30,6 +30,8 @@ from tabulate import tabulate
 from torch import nn
 
 from pytest_reprotest import AuditResult, FunctionTrainer, audit
+from pytest_reprotest.store.executor import StoringExecutor
+from pytest_reprotest.store.kept import Kept
 
 y_true = np.arange(100) % 10
 
@@ -61,14 +63,36 @@ def drawn(run: Any) -> Any:
 
 def of_store(repeats: int) -> list[tuple[str, str]]:
     """The share of training that keeping its runs takes."""
-    asked = {"epochs": 20, "runs": 10, "regularizers": "none,dropout", "engine": "sequential"}
-    shares = []
+    asked = {"epochs": 20, "runs": 5, "regularizers": "none,dropout", "engine": "sequential"}
+    inside: list[float] = []
+    for of, name in ((Kept, "keep"), (Kept, "take"), (StoringExecutor, "_context")):
+        setattr(of, name, timed(getattr(of, name), inside))
+    apart, within = [], []
     for _ in range(repeats + 1):
+        inside.clear()
         with tempfile.TemporaryDirectory() as folder:
-            plain, found = digits(**asked)
-            kept, _ = digits(**asked, store=folder)
-        shares.append((kept - plain) / sum(each.seconds for each in found.by_regularizer.values()))
-    return [("store, % of training", told([100 * share for share in shares[1:]]))]
+            plain, _ = digits(**asked)
+            kept, found = digits(**asked, store=folder)
+        training = sum(each.seconds for each in found.by_regularizer.values())
+        apart.append(100 * (kept - plain) / training)
+        within.append(100 * sum(inside) / training)
+    return [
+        ("with a store less without, % of training", told(apart[1:])),
+        ("in calls of the store, % of training", told(within[1:])),
+    ]
+
+
+def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    """The function, which notes how long it takes."""
+
+    def run(*given: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return function(*given)
+        finally:
+            seconds.append(time.perf_counter() - started)
+
+    return run
 
 
 CACHED = """

@@ -56,6 +56,7 @@ def test_every_switch_is_one_of_the_audit_or_of_the_session():
         "attribute",
         "report_only",
         "list",
+        "resume",
         "plan",
     }
     assert {"deterministic", "attribute", "report_only"} <= set(READERS)

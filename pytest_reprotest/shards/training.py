@@ -63,7 +63,9 @@ def train_part(
     regularizers, baseline = settled.chosen.regularizers, settled.chosen.baseline
     try:
         contexts = {
-            label: context_of(trainer, regularizers[label], placement, executor).key
+            label: context_of(
+                trainer, regularizers[label], placement, executor, settings["training"]
+            ).key
             for label in settled.labels
         }
     except Unknown as reason:

@@ -75,9 +75,12 @@ class StoringExecutor(Executor):
             self._kept.tell("a proof of determinism is trained anew, whatever the store holds")
             yield from self._inner.run(trainer, plan, regularizers, placement)
             return
-        for label in plan.regularizers:
-            if label not in self._contexts:
-                self._contexts[label] = self._context(trainer, regularizers[label], placement)
+        new = [label for label in plan.regularizers if label not in self._contexts]
+        described = trainer.describe() if new else {}
+        for label in new:
+            self._contexts[label] = self._context(
+                trainer, regularizers[label], placement, described
+            )
         left: list[tuple[Run, ...]] = []
         for part in placement.pieces(plan, self.n_workers):
             found = self._taken(part)
@@ -99,11 +102,15 @@ class StoringExecutor(Executor):
             yield outcome
 
     def _context(
-        self, trainer: Trainer, regularizer: Regularizer, placement: Placement
+        self,
+        trainer: Trainer,
+        regularizer: Regularizer,
+        placement: Placement,
+        described: Mapping[str, Any],
     ) -> Context | None:
         """What decides a regularizer's runs; None where that can't be told."""
         try:
-            context = context_of(trainer, regularizer, placement, self)
+            context = context_of(trainer, regularizer, placement, self, described)
         except Unknown as reason:
             self._kept.tell(f"finished runs are neither kept nor taken from the store: {reason}")
             return None

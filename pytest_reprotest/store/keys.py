@@ -47,16 +47,24 @@ class Context:
 
 
 def context_of(
-    trainer: Trainer, regularizer: Regularizer, placement: Placement, executor: Executor
+    trainer: Trainer,
+    regularizer: Regularizer,
+    placement: Placement,
+    executor: Executor,
+    described: Mapping[str, Any],
 ) -> Context:
     """The context of a regularizer's runs where an executor trains them.
+
+    Parameters
+    ----------
+    described : mapping
+        What the trainer tells of itself, with hashes of its data: asked for once for all regularizers.
 
     Raises
     ------
     Unknown
         Where something that may decide a run can't be told for certain.
     """
-    described = trainer.describe()
     homes = {getattr(each, "__module__", None) or "" for each in trainer.callables()}
     parts, names = parts_of(
         {**trainer.content(regularizer), "regularizer": regularizer, "trainer": type(trainer)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,17 @@ def content_hash(source: Source) -> str | None:
     >>> content_hash(ones) == content_hash(TensorSource(torch.ones(2, 3), torch.tensor([0, 1])))
     True
     """
+    if not has_hash(source):
+        return None
+    assert isinstance(source, TensorSource)
+    return digest(part for each in (source.inputs, source.targets) for part in _parts(each))
+
+
+def has_hash(source: Source) -> bool:
+    """Whether ``content_hash`` is one, without reading the content."""
     if not isinstance(source, TensorSource):
-        return None
-    tensors = (source.inputs, source.targets)
-    if any(tensor.layout is not torch.strided for tensor in tensors):
-        return None
-    return digest(part for tensor in tensors for part in _parts(tensor))
-
-
-def unhashed(*sources: Source, hashes: Iterable[str | None]) -> list[dict[str, Any]]:
-    """What is in the sources that have no hash."""
-    return [vars(each) for each, known in zip(sources, hashes, strict=True) if known is None]
+        return False
+    return all(each.layout is torch.strided for each in (source.inputs, source.targets))
 
 
 def tensor_digest(tensor: torch.Tensor) -> str:

@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 from torch import nn
@@ -18,7 +17,7 @@ from pytest_reprotest.plan import Run
 from pytest_reprotest.recipe import Recipe
 from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.tasks import CLASSIFICATION, Array, Classification, Task
-from pytest_reprotest.training.content import content_hash, unhashed, weights_digest
+from pytest_reprotest.training.content import content_hash, has_hash, weights_digest
 from pytest_reprotest.training.data import DatasetSource, Source, TensorSource, as_source
 from pytest_reprotest.training.faults import tell
 from pytest_reprotest.training.first_step import check_prediction, check_step, classes_in, kind_of
@@ -120,12 +119,8 @@ class TorchTrainer(Trainer):
             **self.recipe.describe(),
             "n_train": self._train.n_samples,
             "n_test": self._test.n_samples,
-            "data": self._hashes,
+            "data": {"train": content_hash(self._train), "test": content_hash(self._test)},
         }
-
-    @cached_property
-    def _hashes(self) -> dict[str, str | None]:
-        return {"train": content_hash(self._train), "test": content_hash(self._test)}
 
     def callables(self) -> tuple[Any, ...]:
         """Factory, loss, optimizer and schedule, as far as they are functions; the class of a Dataset."""
@@ -143,7 +138,7 @@ class TorchTrainer(Trainer):
             "model": model,
             "recipe": vars(self.recipe),
             "task": self._task,
-            "data": unhashed(self._train, self._test, hashes=self._hashes.values()),
+            "data": [vars(each) for each in (self._train, self._test) if not has_hash(each)],
         }
 
     def prepare(
@@ -190,9 +185,8 @@ class TorchTrainer(Trainer):
         self, runs: Sequence[Run], regularizer: Regularizer, placement: Placement
     ) -> Iterator[RunOutcome]:
         """Train a chunk, stacked or one run after another."""
-        stands = "init" in runs[0].seeds.vary and regularizer.label in self._fixed_starts
-        if stands and not runs[0].rung:
-            why = self._fixed_starts[regularizer.label]
+        why = self._fixed_starts.get(regularizer.label)
+        if why is not None and "init" in runs[0].seeds.vary and not runs[0].rung:
             error = fixed_start(self.model_factory, runs[0].seeds, why)
             yield RunOutcome(runs[0], failure=str(error))
             return
