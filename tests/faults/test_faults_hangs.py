@@ -140,6 +140,8 @@ def test_the_first_deadline_is_waited_for_and_no_longer_than_the_system_can(monk
     assert of(1e12) == 3600.0
 
 
+# where a date is shown, or what is older than so many days is asked for
+DATES = {"store/database.py", "store/kept.py", "store/holdings.py", "dashboard/chosen.py"}
 WALL_CLOCK = {"time.time", "time.time_ns", "time.ctime", "time.localtime", "time.gmtime"}
 
 
@@ -148,6 +150,7 @@ def test_nothing_is_measured_by_a_clock_that_can_jump():
     calls = {
         f"{path.name}: {ast.unparse(node.func)}"
         for path in package.rglob("*.py")
+        if path.relative_to(package).as_posix() not in DATES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and (
