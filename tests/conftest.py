@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import signal
 import textwrap
 
 import pytest
@@ -10,6 +11,11 @@ import pytest
 pytest_plugins = ["pytester"]
 
 os.environ.pop("GITHUB_STEP_SUMMARY", None)  # audits inside tests would append to that of the tests
+
+# A shell has what it starts in the background ignore Ctrl-C; tests of interrupts would wait for ever.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 # Plugins that a run inside a test does without unless it names them: some take a second to import, and pytester
 # forgets what was imported; others would shuffle it, or write what it does not expect.
