@@ -244,7 +244,7 @@ def test_more_axes_than_arrays_have_are_refused():
     with pytest.raises(DataError, match="can't be unpacked"):
         unpack({"dtype": "u1", "shape": [1] * 100, "zlib": ""}, 2)
     with pytest.raises(DataError, match="a list holds a list; expected numbers"):
-        unpack([[[[0]]]], 2)
+        unpack([[[[[0]]]]], 2)
 
 
 def test_a_long_text_among_short_ones_takes_no_memory():

@@ -54,7 +54,7 @@ def test_the_ini_file_says_how_many_and_the_command_line_wins(banked):
         "--repro-bank=bank.json", "--repro-bank-runs=1", "--repro-json=out.json", "-vv"
     )
     assert result_of(banked)["none"].n_runs == 1
-    assert "test_audit.py::test_net: runs = 1 (command line)" in result.outlines
+    assert "    runs = 1 (command line)" in result.outlines
     banked.run("--repro-json=out.json").assert_outcomes(failed=1)  # without a bank it is nothing
     assert result_of(banked)["none"].n_runs == 4
 
