@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pytest_reprotest.shards.shard import PartTrained
 
 _AUDITS = pytest.StashKey[list["AuditResult | Forecast | PartTrained"]]()
+_UNJUDGED = pytest.StashKey[str]()
+"""Why a test that ran to its end has not passed: parts of its audits were trained."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -152,6 +155,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
             "Call it, or take the marker off",
             pytrace=False,
         )
+    if _UNJUDGED in item.stash:
+        pytest.skip(item.stash[_UNJUDGED])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -203,7 +208,14 @@ def retrain(
     """
     from pytest_reprotest.errors import ReprotestError
     from pytest_reprotest.execution.signals import Ended
-    from pytest_reprotest.retraining import DoesNotFit, Planned, Retraining, Undecided
+    from pytest_reprotest.retraining import (
+        DoesNotFit,
+        PartOnly,
+        Planned,
+        Retraining,
+        Undecided,
+        Unjudged,
+    )
 
     item = request.node
     own = "regularizer" in request.fixturenames
@@ -218,6 +230,11 @@ def retrain(
     def run(model_factory: Any, **settings: Any) -> AuditResult:
         try:
             return retraining.run(model_factory, settings)
+        except (
+            PartOnly
+        ) as reason:  # the test may hold further audits, of which this part has runs, too
+            item.stash[_UNJUDGED] = str(reason)
+            return cast("AuditResult", Unjudged(partial(pytest.skip, str(reason))))
         except (DoesNotFit, Planned, Undecided) as reason:
             pytest.skip(str(reason))
         except ReprotestError as error:

@@ -251,3 +251,18 @@ def test_a_part_whose_text_was_changed_is_refused(tmp_path):
     with pytest.raises(StoreError, match=r"part 1 of 'test_a' can't be read: .*checksum"):
         merged([store])
     assert [*damaged_parts(store)]
+
+
+def test_two_stores_of_one_part_that_differ_are_not_joined(tmp_path):
+    """Whichever came last would decide."""
+    stores = parts_in(tmp_path / "a", 1)
+    stores += parts_in(tmp_path / "b", 1, trainer=lambda: trainer_of(epochs=3))
+    for given in (stores, stores[::-1]):
+        with pytest.raises(StoreError, match="is not one audit in"):
+            merged(given)
+
+
+def test_another_division_takes_the_place_of_the_one_before(tmp_path):
+    for count in (2, 3):
+        stores = parts_in(tmp_path, count)
+    assert told(merged(stores)[0]) == told(whole())

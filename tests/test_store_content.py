@@ -484,3 +484,102 @@ def test_names_that_tell_of_files_are_told_by_part():
     assert unseen_in(names, ("train_fn",), told=False)
     assert unseen_in(names, ("loss",), told=False) is None
     assert unseen_in(names, False, told=False) is None
+
+
+CODE = {
+    "function of a usual name": (
+        "import helper\ndef make():\n    return helper.update(1)\n",
+        {"helper.py": "def update(x):\n    return x\n"},
+        {"helper.py": "def update(x):\n    return -x\n"},
+    ),
+    "module on which something is set": (
+        "import helper\ndef other():\n    helper.A = 1\ndef make():\n    return helper.f()\n",
+        {"helper.py": "def f():\n    return 1\n"},
+        {"helper.py": "def f():\n    return 2\n"},
+    ),
+    "module that is a default": (
+        "import helper\ndef make(h=helper):\n    return h.WIDTH\nhelper.WIDTH = helper.F()\n",
+        {
+            "helper.py": "def F():\n    return len(__file__) * 0 + __import__('base').W\n",
+            "base.py": "W = 1\n",
+        },
+        {
+            "helper.py": "def F():\n    return len(__file__) * 0 + __import__('base').W\n",
+            "base.py": "W = 2\n",
+        },
+    ),
+    "function on which something is set": (
+        "from base import W\ndef step():\n    return W\ndef make():\n    step.calls = 1\n    return step()\n",
+        {"base.py": "W = 1\n"},
+        {"base.py": "W = 2\n"},
+    ),
+    "registry": (
+        "import base\nfound = []\ndef add(f):\n    found.append(f)\n    return f\n@add\ndef f():\n    return base.W\n"
+        "def make():\n    return found[0]()\n",
+        {"base.py": "W = 1\n"},
+        {"base.py": "W = 2\n"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CODE.values(), ids=CODE)
+def test_code_counts_whatever_functions_set_on_it(case, tmp_path):
+    program, *others = case
+    found = [
+        digest(tmp_path / str(number), {"program.py": program, **files})
+        for number, files in enumerate([*others, others[0]])
+    ]
+    assert found[0] == found[2]
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("change", ["table['a'] = value", "global table; table = {'a': value}"])
+def test_what_the_training_does_not_change_itself_counts_as_it_stands(change, tmp_path):
+    """A test, or a fixture, that sets a global before each of its audits."""
+    program = f"table = {{}}\ndef test(value):\n    {change}\ndef make():\n    return table['a']\n"
+    with imported(tmp_path, {"program.py": program}) as module:
+        found = []
+        for value in (1, 2, 1):
+            module.test(value)
+            found.append(Content(["program"]).digest(module.make))
+    assert found[0] == found[2] != found[1]
+
+
+def test_what_the_training_changes_elsewhere_is_not_taken_as_it_stands(tmp_path):
+    """The function that changes it is met after the global, and in another module."""
+    files = {
+        "program.py": "import helper\ndef make():\n    return helper.cache, helper.load()\n",
+        "helper.py": "cache = {}\ndef load():\n    cache['a'] = 1\n    return cache\n",
+    }
+    with imported(tmp_path, files) as module:
+        before = Content(["program"]).digest(module.make)
+        module.make()
+        assert Content(["program"]).digest(module.make) == before
+
+
+def test_an_installed_package_counts_by_its_files(tmp_path, monkeypatch):
+    """One's own keeps its version from commit to commit."""
+    from pytest_reprotest.store import homes
+
+    folder = tmp_path / "mine-0.1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 0.1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for code, other in (("a", "x"), ("b", "x"), ("a", "y")):
+        record = f"mine/__init__.py,sha256={code},1\nmine-0.1.dist-info/direct_url.json,sha256={other},1\n"
+        (folder / "RECORD").write_text(record)
+        found.append(homes._distribution("mine"))
+    assert found[0].startswith("mine 0.1 ")
+    assert found[0] == found[2] != found[1]
+
+
+def test_weights_that_are_tied_are_not_two_that_are_equal():
+    def pair(tied):
+        first, second = frozen(True), frozen(True)
+        if tied:
+            second.weight = first.weight
+        return nn.Sequential(first, second)
+
+    assert Content().digest(pair(True)) != Content().digest(pair(False))
+    assert Content().digest(pair(True)) == Content().digest(pair(True))

@@ -1,6 +1,23 @@
 """What the fixture ``retrain`` does."""
 
-from pytest_reprotest.retraining.ends import Breach, DoesNotFit, Planned, Undecided
+from pytest_reprotest.retraining.ends import (
+    Breach,
+    DoesNotFit,
+    PartOnly,
+    Planned,
+    Undecided,
+    Unjudged,
+)
 from pytest_reprotest.retraining.retrain import TAKEN, Executors, Retraining
 
-__all__ = ["TAKEN", "Breach", "DoesNotFit", "Executors", "Planned", "Retraining", "Undecided"]
+__all__ = [
+    "TAKEN",
+    "Breach",
+    "DoesNotFit",
+    "Executors",
+    "PartOnly",
+    "Planned",
+    "Retraining",
+    "Undecided",
+    "Unjudged",
+]

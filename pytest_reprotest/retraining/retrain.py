@@ -25,7 +25,7 @@ from pytest_reprotest.report.failure import explain
 from pytest_reprotest.report.letters import speller
 from pytest_reprotest.report.progress import progress_of, teller_of
 from pytest_reprotest.result import AuditResult
-from pytest_reprotest.retraining.ends import Breach, DoesNotFit, Planned, Undecided
+from pytest_reprotest.retraining.ends import Breach, DoesNotFit, PartOnly, Planned, Undecided
 from pytest_reprotest.retraining.siblings import beside
 from pytest_reprotest.selection import select
 from pytest_reprotest.settings import (
@@ -112,7 +112,7 @@ class Retraining:
 
         Raises
         ------
-        Breach, DoesNotFit, Planned, Undecided, ReprotestError
+        Breach, DoesNotFit, PartOnly, Planned, Undecided, ReprotestError
         Ended
             By a signal, while it trained.
         """
@@ -195,7 +195,7 @@ class Retraining:
         raise Planned("planned")
 
     def _train_part(self, model_factory: Any, settings: Mapping[str, Any], shard: Shard) -> Never:
-        """Train the runs of one part into the store, and end the test there."""
+        """Train the runs of one part into the store; nothing is judged."""
         from pytest_reprotest.shards.training import train_part
 
         database = self._session.database
@@ -215,7 +215,7 @@ class Retraining:
                 own_settings=self._own_settings(),
             )
         self.results.append(part)
-        raise Planned(f"part {shard} is trained; it is judged where the parts are merged")
+        raise PartOnly(f"part {shard} is trained; it is judged where the parts are merged")
 
     def _own_settings(self) -> dict[str, str]:
         """What a result says of its item, where a test's regularizers are spread over items."""

@@ -31,7 +31,10 @@ def merged(stores: Sequence[Database]) -> list[AuditResult]:
     found: dict[str, dict[Shard, tuple[Part, Database]]] = {}
     for store in stores:
         for shard, part in kept(store):
-            found.setdefault(part.name, {})[shard] = (part, store)
+            here = found.setdefault(part.name, {})
+            if shard in here and here[shard][0].decides != part.decides:
+                raise StoreError(_told_apart(part.name, here[shard], (part, store)))
+            here[shard] = (part, store)
     if not found:
         told = ", ".join(str(store.folder) for store in stores)
         raise StoreError(f"no part of an audit is in {told}; expected stores of --repro-shard")

@@ -141,6 +141,9 @@ def keep(part: Part, shard: Shard, database: Database) -> None:
     ------
     StoreFailed
     """
+    database.write(  # of an earlier division, as where a store is kept from pipeline to pipeline
+        "DELETE FROM shards WHERE name = ? AND parts <> ?", (part.name, shard.parts)
+    )
     database.write(
         "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?)",
         (part.name, shard.part, shard.parts, part.text, _checksum(part.text)),

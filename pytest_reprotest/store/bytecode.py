@@ -35,3 +35,10 @@ def names_in(code: types.CodeType) -> set[str]:
     """The names of globals and attributes in a function, and in the functions inside it."""
     inside = (each for each in code.co_consts if isinstance(each, types.CodeType))
     return set(code.co_names).union(*map(names_in, inside))
+
+
+def places_in(code: types.CodeType) -> set[tuple[str, str, int]]:
+    """File, name and first line of a function, and of the functions inside it."""
+    inside = (each for each in code.co_consts if isinstance(each, types.CodeType))
+    own = (code.co_filename, code.co_name, code.co_firstlineno)
+    return {own}.union(*map(places_in, inside))

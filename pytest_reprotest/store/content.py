@@ -7,6 +7,7 @@ can't be told for certain raises ``Unknown``: then it is better to train again.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import sys
@@ -20,41 +21,10 @@ from pytest_reprotest.store import objects
 from pytest_reprotest.store.bytecode import code_digest, names_in
 from pytest_reprotest.store.hashing import hashed
 from pytest_reprotest.store.homes import by_name, file_of, module_of, origin_of
+from pytest_reprotest.store.moved import Moved
 from pytest_reprotest.store.sources import imports_in, moving_globals, sources_behind
+from pytest_reprotest.store.special import IN_C, NO_CONTENT, ON_HEAP
 from pytest_reprotest.store.unknown import Unknown
-
-_IN_C = (
-    types.BuiltinFunctionType,
-    types.MethodDescriptorType,
-    types.WrapperDescriptorType,
-    types.GetSetDescriptorType,
-    types.MemberDescriptorType,
-    types.ClassMethodDescriptorType,
-    types.MethodWrapperType,
-)
-_NO_CONTENT = frozenset(
-    [
-        "__dict__",
-        "__weakref__",
-        "__doc__",
-        "__module__",
-        "__qualname__",
-        "__firstlineno__",
-        "__static_attributes__",
-        "__annotations__",
-        "__annotate__",
-        "__annotate_func__",
-        "__annotations_cache__",
-        "_abc_impl",
-        "__abstractmethods__",
-        "__parameters__",
-        "__orig_bases__",
-        "__subclasshook__",
-        "__classcell__",
-        "_value2member_map_",
-    ]
-)
-_ON_HEAP = 1 << 9  # a flag of types that are made while a program runs
 
 
 class Content:
@@ -76,6 +46,8 @@ class Content:
         self._homes = frozenset(homes)
         self._known: dict[int, str] = {}
         self._open: dict[int, int] = {}
+        self._tensors: dict[int, int] = {}
+        self._moved = Moved()
         self._kept: list[Any] = []  # an id is only good while its object lives
 
     def digest(self, value: Any) -> str:
@@ -91,7 +63,9 @@ class Content:
         False
         """
         try:
-            return self._of(value)
+            found = self._of(value)
+            standing = self._moved.standing(self._of)
+            return hashed(found, standing) if standing else found
         except Unknown:
             raise
         except RecursionError:
@@ -125,6 +99,10 @@ class Content:
         for kind, of_object in _OBJECTS:
             if isinstance(value, kind):
                 return of_object(value, self._of)
+        if objects.is_tensor(value):
+            if id(value) in self._tensors:  # weights that are tied, not two that are equal
+                return hashed("the same tensor", self._tensors[id(value)])
+            self._tensors[id(value)] = len(self._tensors)
         return objects.instance(value, self._of)
 
     def _function(self, value: types.FunctionType) -> str:
@@ -136,6 +114,7 @@ class Content:
         parts = [
             self._of(value.__defaults__),
             self._of(value.__kwdefaults__),
+            *self._modules_given(value),
             *(self._cell(cell) for cell in value.__closure__ or ()),
             *(hashed(name, self._of(each)) for name, each in attributes.items()),
         ]
@@ -150,7 +129,8 @@ class Content:
             )
         used = names_in(value.__code__)
         moving = {k: v for k, v in moving_globals(sys.modules.get(home)).items() if k in used}
-        used = used.union(*(names for _, names in moving.values()))
+        used = used.union(*(each.names for each in moving.values()))
+        self._moved.note(sys.modules.get(home), moving)
         named = sorted(name for name in used if name in world and name not in moving)
         imported = imports_in(value.__code__, world.get("__package__") or "")
         return hashed(
@@ -159,7 +139,7 @@ class Content:
             *parts,
             *(hashed(name, self._named(world[name], used, set())) for name in named),
             sorted(sources_behind(imported).items()) if imported else "",
-            sorted((name, syntax) for name, (syntax, _) in moving.items()),
+            sorted((name, each.syntax) for name, each in moving.items()),
             self._elsewhere(home),
         )
 
@@ -171,6 +151,7 @@ class Content:
             return self._of(value)
         met.add(id(value))
         moving = moving_globals(value)
+        self._moved.note(value, {k: each for k, each in moving.items() if k in used})
         inside = sorted(name for name in used & vars(value).keys() if name not in moving)
         return hashed(
             self._of(value),
@@ -179,7 +160,19 @@ class Content:
 
     def _code(self, value: types.CodeType) -> str:
         self.names |= names_in(value)
+        self._moved.met(value)
         return code_digest(value, self._of)
+
+    def _modules_given(self, value: types.FunctionType) -> list[str]:
+        """What a function uses of modules of the user's that are its defaults or that it closes over."""
+        given = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        for cell in value.__closure__ or ():
+            with contextlib.suppress(ValueError):  # not set yet
+                given.append(cell.cell_contents)
+        used = names_in(value.__code__)
+        return [
+            self._named(each, used, set()) for each in given if isinstance(each, types.ModuleType)
+        ]
 
     def _cell(self, cell: types.CellType) -> str:
         try:
@@ -190,9 +183,9 @@ class Content:
     def _class(self, value: type) -> str:
         module = module_of(value)
         origin = origin_of(module)
-        if origin is not None and (not value.__flags__ & _ON_HEAP or by_name(value)):
+        if origin is not None and (not value.__flags__ & ON_HEAP or by_name(value)):
             return hashed("installed", origin, module, value.__qualname__)
-        own = sorted((k, v) for k, v in vars(value).items() if k not in _NO_CONTENT)
+        own = sorted((k, v) for k, v in vars(value).items() if k not in NO_CONTENT)
         return hashed(
             "class",
             value.__qualname__,
@@ -267,7 +260,7 @@ _READERS: tuple[tuple[Any, Callable[[Content, Any], str]], ...] = (
     ((staticmethod, classmethod), Content._static),
     (property, Content._property),
     (functools.cached_property, Content._cached_property),
-    (_IN_C, Content._in_c),
+    (IN_C, Content._in_c),
 )
 _OBJECTS: tuple[tuple[Any, Callable[[Any, objects.Read], str]], ...] = (
     (enum.Enum, objects.member),

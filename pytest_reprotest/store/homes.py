@@ -6,6 +6,7 @@ import functools
 import importlib.metadata as metadata
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,34 @@ def _of_python() -> tuple[str, ...]:
 
 @functools.cache
 def _version(root: str) -> str:
-    """The version of the distribution that a package is from."""
+    """The version of the distribution that a package is from, and what was installed of it."""
+    names = _distributions().get(root, [root])
+    return " ".join(filter(None, (_distribution(name) for name in sorted(set(names)))))
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def _distribution(name: str) -> str:
+    """Name and version; one's own package keeps its version while its code changes, so also its files' digests.
+
+    >>> _distribution("no such distribution")
+    ''
+    """
     try:
-        return metadata.version(root)
+        found = metadata.distribution(name)
     except metadata.PackageNotFoundError:
-        names = metadata.packages_distributions().get(root, [])
-        return " ".join(f"{name} {metadata.version(name)}" for name in sorted(set(names)))
+        return ""
+    record = (found.read_text("RECORD") or "").splitlines()
+    lines = sorted(line for line in record if _is_code(line.partition(",")[0]))
+    return f"{name} {found.version} {digest(line.encode() for line in lines)}"
+
+
+def _is_code(path: str) -> bool:
+    """Whether a line of RECORD is of what runs: the rest is of how it was installed, and of scripts."""
+    return not (path.startswith(("..", "/", '"')) or ".dist-info/" in path or path.endswith(".pyc"))
 
 
 @functools.cache

@@ -68,7 +68,7 @@ def instance(value: Any, read: Read) -> str:
     """
     kind = type(value)
     names = set(map(_title, kind.__mro__))
-    if names & _TENSORS and module_of(kind).startswith("torch"):
+    if is_tensor(value):
         return _tensor(value)
     if stands := _shared_generator(value):
         return hashed("seeded", stands)
@@ -88,7 +88,6 @@ def instance(value: Any, read: Read) -> str:
     return hashed("object", read(kind), *map(read, (make, arguments, *listed)))
 
 
-_TENSORS = {"torch.Tensor"}
 _GENERATORS = {
     "random.Random",
     "numpy.random._generator.Generator",
@@ -96,6 +95,12 @@ _GENERATORS = {
     "numpy.random.mtrand.RandomState",
     "torch._C.Generator",
 }
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether it is one of torch's own, which has no state beside its numbers."""
+    kind = type(value)
+    return module_of(kind).startswith("torch") and "torch.Tensor" in map(_title, kind.__mro__)
 
 
 def _shared_generator(value: Any) -> str | None:

@@ -9,6 +9,7 @@ import importlib.util
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -87,38 +88,76 @@ def imports_in(code: types.CodeType, package: str) -> set[str]:
     return found.union(*(imports_in(each, package) for each in inside))
 
 
-def moving_globals(module: types.ModuleType | None) -> Mapping[str, tuple[str, frozenset[str]]]:
+@dataclass(frozen=True)
+class Moving:
+    """A global that functions set or change in place.
+
+    Attributes
+    ----------
+    syntax : str
+        Of the statements that set it at first.
+    names : frozenset of str
+        The names in those.
+    changers : frozenset of (str, int)
+        Name and first line of each function that changes it, as its compiled code tells them.
+    """
+
+    syntax: str = ""
+    names: frozenset[str] = frozenset()
+    changers: frozenset[tuple[str, int]] = frozenset()
+
+
+def moving_globals(module: types.ModuleType | None) -> Mapping[str, Moving]:
     """Globals that the functions of a module set or change, so that what they hold depends on what ran before.
 
-    Returns
-    -------
-    mapping
-        Name → the syntax of the statements that set it at first, and the names in those.
+    Modules, functions and classes are none: they are code, whatever is set on them.
     """
     try:
-        return _moving(Path(file_of(module) or "").read_bytes())
+        found = _moving(Path(file_of(module) or "").read_bytes())
     except OSError:
         return {}
+    code = (types.ModuleType, types.FunctionType, type)
+    return {k: v for k, v in found.items() if not isinstance(getattr(module, k, None), code)}
 
 
 @functools.lru_cache(maxsize=256)
-def _moving(raw: bytes) -> Mapping[str, tuple[str, frozenset[str]]]:
-    changed: set[str] = set()
+def _moving(raw: bytes) -> Mapping[str, Moving]:
+    changed: dict[str, set[tuple[str, int]]] = {}
     for function in _walk(raw, *_FUNCTIONS):
-        for node in ast.walk(function):
-            if isinstance(node, ast.Global):
-                changed |= set(node.names)
-            elif isinstance(target := _changed(node), ast.Name):
-                changed.add(target.id)
-    found = dict.fromkeys(changed, ("", frozenset[str]()))
+        for name in _changed_by(function):
+            changed.setdefault(name, set()).add(_place(function))
+    found = {name: Moving(changers=frozenset(by)) for name, by in changed.items()}
     for statement in ast.parse(raw).body if changed else ():
         if not isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
             named = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
             names = frozenset(node.id for node in named)
             for node in named:
                 if node.id in found and isinstance(node.ctx, ast.Store):
-                    before, others = found[node.id]
-                    found[node.id] = (before + ast.dump(statement), others | names)
+                    before = found[node.id]
+                    syntax, all_names = before.syntax + ast.dump(statement), before.names | names
+                    found[node.id] = Moving(syntax, all_names, before.changers)
+    return found
+
+
+def _place(function: ast.AST) -> tuple[str, int]:
+    """Name and first line of a function, as its compiled code tells them."""
+    decorators = getattr(function, "decorator_list", [])
+    lines = [each.lineno for each in (*decorators, function)]
+    return getattr(function, "name", "<lambda>"), min(lines)
+
+
+def _changed_by(function: ast.AST) -> set[str]:
+    """The names of globals, as far as can be told, that a function changes itself: not those inside it."""
+    found: set[str] = set()
+    waiting = list(ast.iter_child_nodes(function))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Global):
+            found |= set(node.names)
+        elif isinstance(target := _changed(node), ast.Name):
+            found.add(target.id)
+        if not isinstance(node, _FUNCTIONS):
+            waiting.extend(ast.iter_child_nodes(node))
     return found
 
 

@@ -99,3 +99,36 @@ def test_what_can_not_be_merged_is_said(tmp_path, monkeypatch, capsys, arguments
     monkeypatch.chdir(tmp_path)
     assert main(["merge", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+TWO = """
+def steady(run):
+    run.regularizer
+    return y_true
+
+@reproducibility(runs=4, max_prediction_difference=0.1)
+def test_two(retrain):
+    retrain(FunctionTrainer(steady, y_true=y_true))
+    retrain(FunctionTrainer(shaky, y_true=y_true))
+"""
+
+
+def test_each_audit_of_a_test_is_trained_in_parts(project, capsys):
+    """Else the second would be nowhere, and the merged verdict pass."""
+    project.write(TWO)
+    for part in "12":
+        result = project.run(f"--repro-store=s{part}", f"--repro-shard={part}/2")
+        result.assert_outcomes(skipped=1)
+    capsys.readouterr()
+    assert main(["merge", *(str(project.path / each) for each in ("s1", "s2"))]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "FAILED test_audit.py::test_two #2: none: prediction_difference" in told
+
+
+def test_a_test_that_looks_at_a_result_ends_there(project):
+    project.write(TEST + "    assert False\n")
+    project.run("--repro-store=s", "--repro-shard=1/2").assert_outcomes(failed=1)
+    project.write(
+        TEST.replace("    retrain", "    result = retrain") + "    assert not result.passed\n"
+    )
+    project.run("--repro-store=s", "--repro-shard=1/2").assert_outcomes(skipped=1)
