@@ -156,7 +156,10 @@ def read_workers(value: Any) -> int | str:
     """An integer of at least 1, or ``auto``."""
     if isinstance(value, str) and value == "auto":
         return "auto"
-    number = _integer(value)
+    try:
+        number = _integer(value)
+    except OptionError:
+        raise OptionError(f"got {shown(value)}; expected an integer, or auto") from None
     if number < 1:
         raise OptionError(f"got {shown(value)}; expected at least 1 worker, or auto")
     if number > MOST_RUNS:

@@ -133,3 +133,10 @@ def test_a_folder_without_a_store_is_told(tmp_path, capsys):
         capsys.readouterr().err
     )
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("days", ["x", "-1", "nan"])
+def test_prune_wants_days(call, days, capsys):
+    with pytest.raises(SystemExit):
+        call("prune", f"--unused-for={days}")
+    assert f"got '{days}'; expected a number of days, such as 30" in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_values_are_read(key, value, read):
         ("device", 0, "got 0; expected auto, cpu"),
         ("engine", "stack", "got 'stack'; expected auto, stacked, sequential. Did you mean"),
         ("workers", 0, "got 0; expected at least 1 worker, or auto"),
-        ("workers", "two", "got 'two'; expected an integer"),
+        ("workers", "two", "got 'two'; expected an integer, or auto"),
         ("timeout", 0, "got 0; expected seconds above 0, such as 60, 90s, 5m or 2h, or none"),
         ("timeout", True, "got True (bool); expected seconds above 0"),
         ("timeout", "nan", "got 'nan'; expected seconds above 0"),

@@ -111,6 +111,10 @@ def test_a_part_that_is_missing_is_named(tmp_path):
     first, _, third = parts_in(tmp_path, 3)
     with pytest.raises(StoreError, match=r"'test_a' lacks part 2/3; give the store that holds it"):
         merged([first, third])
+    with pytest.raises(
+        StoreError, match=r"lacks parts 2/3, 3/3; .*: --repro-shard=2/3 and --repro-shard=3/3"
+    ):
+        merged([first])
 
 
 def test_runs_that_were_deleted_are_missed(tmp_path):

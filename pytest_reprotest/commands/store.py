@@ -54,9 +54,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def _days(text: str) -> float:
-    days = float(text)
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1
     if not 0 <= days < 1e6:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a number of days, such as 30")
     return days
 
 

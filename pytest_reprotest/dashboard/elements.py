@@ -20,7 +20,7 @@ GRAPH: Any = {"displayModeBar": False, "responsive": True}
 """How Plotly is set: no bar of buttons, which would cover the figure on a phone."""
 
 _NAMES = {"class": "className", "tabindex": "tabIndex", "colspan": "colSpan", "for": "htmlFor"}
-_VOID = ("br", "wbr")
+_VOID = ("br", "img", "wbr")
 _DROPPED = ("type", "hidden", "aria-sort", "data-sort", "data-figure")
 
 
@@ -32,14 +32,14 @@ class _Reader(HTMLParser):
         self.open: list[tuple[str, dict[str, Any], list[Component | str]]] = [("", {}, [])]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _VOID:
-            self.open[-1][2].append(getattr(html, tag.capitalize())())
-            return
         given = {
             _NAMES.get(name, name): _styles(value or "") if name == "style" else value
             for name, value in attrs
             if name not in _DROPPED
         }
+        if tag in _VOID:
+            self.open[-1][2].append(getattr(html, tag.capitalize())(**given))
+            return
         self.open.append((tag, given, []))
 
     def handle_endtag(self, tag: str) -> None:
@@ -63,6 +63,8 @@ def elements(markup: Markup) -> list[Component | str]:
 
     >>> elements(Markup('<p class="x">a &lt; b</p>'))
     [P(children=['a < b'], className='x')]
+    >>> elements(Markup('<td><img src="data:,"></td><td>b</td>'))
+    [Td([Img(src='data:,')]), Td(['b'])]
     """
     reader = _Reader()
     reader.feed(markup)

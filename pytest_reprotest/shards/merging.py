@@ -56,9 +56,12 @@ def _joined(
         if (shard := Shard(number, counts[0])) not in parts
     ]
     if missing:
+        each = ", ".join(map(str, missing))
+        options = " and ".join(f"--repro-shard={shard}" for shard in missing)
         raise StoreError(
-            f"{name!r} lacks part {', '.join(map(str, missing))}; give the store that holds it, or train it: "
-            f"--repro-shard={missing[0]}"
+            f"{name!r} lacks part {each}; give the store that holds it, or train it: {options}"
+            if len(missing) == 1
+            else f"{name!r} lacks parts {each}; give the stores that hold them, or train them: {options}"
         )
     first, *others = parts.values()
     for other in others:
