@@ -230,9 +230,8 @@ def retrain(
     def run(model_factory: Any, **settings: Any) -> AuditResult:
         try:
             return retraining.run(model_factory, settings)
-        except (
-            PartOnly
-        ) as reason:  # the test may hold further audits, of which this part has runs, too
+        except PartOnly as reason:
+            # the test may hold further audits, of which this part has runs, too
             item.stash[_UNJUDGED] = str(reason)
             return cast("AuditResult", Unjudged(partial(pytest.skip, str(reason))))
         except (DoesNotFit, Planned, Undecided) as reason:
