@@ -436,3 +436,31 @@ def test_workers_share_what_they_train(tmp_path, trained):
     forget(tmp_path, 2)
     assert bits(audit(make_mlp, **{**asked, "workers": 3}, store=tmp_path)) == bits(first)
     assert len(trained) == 5
+
+
+class Folder(torch.utils.data.Dataset):
+    """Samples with noise, of a folder that it names."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, index):
+        return torch.randn(6), index % 3
+
+
+def test_a_random_dataset_that_names_a_folder_is_not_kept(tmp_path):
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    test = (torch.randn(9, 6), torch.arange(9) % 3)
+    asked = {"runs": 2, "epochs": 1, "batch_size": 4, "test": test, "store": tmp_path / "store"}
+
+    def make_net():
+        return torch.nn.Linear(6, 3)
+
+    kept = audit(make_net, train=Folder("nowhere/samples"), **asked)
+    assert not [note for note in kept.notes if "store" in note]
+    told = audit(make_net, train=Folder(folder), **asked).notes
+    assert any(f"data names '{folder}', and what is read there can't be seen" in n for n in told)

@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pytest_reprotest.store.content import Content, parts_of
+from pytest_reprotest.store.scopes import changed_by, functions_in
 from pytest_reprotest.store.sources import moving_globals, sources_behind
 from pytest_reprotest.store.unknown import Unknown
 from pytest_reprotest.store.unseen import unseen_in
@@ -477,7 +478,7 @@ def reading():
 
 
 def test_names_that_tell_of_files_are_told_by_part():
-    _, names = parts_of({"train_fn": reading, "loss": max}, [__name__])
+    _, names, _ = parts_of({"train_fn": reading, "loss": max}, [__name__])
     assert unseen_in(names, True, told=True) == (
         "train_fn names 'open', and what is read there can't be seen; say what it reads with depends_on=[...]"
     )
@@ -583,3 +584,48 @@ def test_weights_that_are_tied_are_not_two_that_are_equal():
 
     assert Content().digest(pair(True)) != Content().digest(pair(False))
     assert Content().digest(pair(True)) == Content().digest(pair(True))
+
+
+# --- what is in hand under another name, behind a path, or imported late ------------------------
+
+
+def test_a_reader_in_hand_counts_under_whatever_name():
+    import numpy as np
+
+    opener, loader = open, functools.partial(np.load, "x.npy")
+    reader = Content([__name__])
+    reader.digest(lambda: (opener, loader))
+    assert {"open", "load"} <= reader.names
+
+
+def test_paths_that_an_object_holds_are_met(tmp_path):
+    reader = Content()
+    reader.digest({"root": tmp_path, "other": "data/train", "label": "cat"})
+    assert {str(tmp_path), "data/train"} <= reader.paths
+    assert "cat" not in reader.paths
+
+
+def test_a_module_imported_late_counts_as_it_stands(tmp_path, monkeypatch):
+    (tmp_path / "late_settings.py").write_text("P = 0.1\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def train_fn(run):
+        import late_settings
+
+        return late_settings.P
+
+    before = Content([__name__]).digest(train_fn)
+    assert Content([__name__]).digest(train_fn) == before
+    import late_settings
+
+    monkeypatch.setattr(late_settings, "P", 0.5)
+    assert Content([__name__]).digest(train_fn) != before
+    sys.modules.pop("late_settings")
+
+
+def test_a_parameter_of_a_globals_name_moves_no_global():
+    source = (
+        b"config = {}\ndef prepare(config):\n config['q'] = 1\ndef other():\n config['p'] = 1\n"
+    )
+    changed = [changed_by(function, hidden) for function, hidden in functions_in(source)]
+    assert changed == [set(), {"config"}]

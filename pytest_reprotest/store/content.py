@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +23,7 @@ from pytest_reprotest.store.bytecode import code_digest, names_in
 from pytest_reprotest.store.hashing import hashed
 from pytest_reprotest.store.homes import by_name, file_of, module_of, origin_of
 from pytest_reprotest.store.moved import Moved
-from pytest_reprotest.store.sources import imports_in, moving_globals, sources_behind
+from pytest_reprotest.store.sources import imported_here, imports_in, moving_globals, sources_behind
 from pytest_reprotest.store.special import IN_C, NO_CONTENT, ON_HEAP
 from pytest_reprotest.store.unknown import Unknown
 
@@ -39,10 +40,13 @@ class Content:
     ----------
     names : set of str
         Every name in the user's code that was met.
+    paths : set of str
+        Every path, and every text that looks like one, that an object holds.
     """
 
     def __init__(self, homes: Iterable[str] = ()) -> None:
         self.names: set[str] = set()
+        self.paths: set[str] = set()
         self._homes = frozenset(homes)
         self._known: dict[int, str] = {}
         self._open: dict[int, int] = {}
@@ -76,6 +80,8 @@ class Content:
 
     def _of(self, value: Any) -> str:
         if type(value) in objects.PLAIN:
+            if isinstance(value, str) and "/" in value:
+                self.paths.add(value)
             return hashed(type(value).__name__, repr(value))
         key = id(value)
         if key in self._open:
@@ -99,6 +105,8 @@ class Content:
         for kind, of_object in _OBJECTS:
             if isinstance(value, kind):
                 return of_object(value, self._of)
+        if isinstance(value, os.PathLike):
+            self.paths.add(str(value))
         if objects.is_tensor(value):
             if id(value) in self._tensors:  # weights that are tied, not two that are equal
                 return hashed("the same tensor", self._tensors[id(value)])
@@ -109,6 +117,7 @@ class Content:
         claimed, world = value.__module__ or "__main__", value.__globals__
         origin = origin_of(claimed)
         if origin is not None and by_name(value):
+            self.names.add(value.__name__)  # in hand under whatever name
             return hashed("installed", origin, claimed, value.__qualname__)
         attributes = {k: v for k, v in vars(value).items() if k != "__wrapped__"}
         parts = [
@@ -120,13 +129,9 @@ class Content:
         ]
         home = world.get("__name__", claimed)
         origin = origin_of(home)
-        if (
-            origin is not None
-        ):  # a decorator's wrapper, say: its code is installed, what it holds is not
-            code = value.__code__
-            return hashed(
-                "made by", origin, home, code.co_name, code_digest(code, self._of), *parts
-            )
+        if origin is not None:  # a wrapper, say: its code is installed, what it holds is not
+            code = code_digest(value.__code__, self._of)
+            return hashed("made by", origin, home, value.__code__.co_name, code, *parts)
         used = names_in(value.__code__)
         moving = {k: v for k, v in moving_globals(sys.modules.get(home)).items() if k in used}
         used = used.union(*(each.names for each in moving.values()))
@@ -139,6 +144,7 @@ class Content:
             *parts,
             *(hashed(name, self._named(world[name], used, set())) for name in named),
             sorted(sources_behind(imported).items()) if imported else "",
+            *(self._named(each, used, set()) for each in imported_here(imported)),
             sorted((name, each.syntax) for name, each in moving.items()),
             self._elsewhere(home),
         )
@@ -233,6 +239,7 @@ class Content:
         return hashed("generic", self._of(value.__origin__), self._of(value.__args__))
 
     def _in_c(self, value: Any) -> str:
+        self.names.add(value.__name__)
         owner = getattr(value, "__objclass__", value)
         name = module_of(owner)
         origin = origin_of(name)
@@ -273,20 +280,20 @@ _OBJECTS: tuple[tuple[Any, Callable[[Any, objects.Read], str]], ...] = (
 
 def parts_of(
     content: Mapping[str, Any], homes: Iterable[str]
-) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Name of each part → its digest; and the names that the user's code of each mentions.
+) -> tuple[dict[str, str], dict[str, set[str]], dict[str, set[str]]]:
+    """Name of each part → its digest; the names that the user's code of each mentions; the paths it holds.
 
     Raises
     ------
     Unknown
         Naming the part.
     """
-    found, names = {}, {}
+    found, names, paths = {}, {}, {}
     for name, part in content.items():
         reader = Content(homes)  # one each: what two parts share is in the names of both
         try:
             found[name] = reader.digest(part)
         except Unknown as reason:
             raise Unknown(f"{name} holds {reason}") from None
-        names[name] = reader.names
-    return found, names
+        names[name], paths[name] = reader.names, reader.paths
+    return found, names, paths

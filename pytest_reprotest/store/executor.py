@@ -44,7 +44,7 @@ class StoringExecutor(Executor):
         self._inner = inner
         self._kept = Kept(database, name)
         self._resume = resume
-        self._contexts: dict[str, Context | None] = {}
+        self._contexts: dict[str, dict[str, Context | None]] = {}  # by engine and label
         self._trained = 0
 
     def prepare(
@@ -52,6 +52,12 @@ class StoringExecutor(Executor):
     ) -> Prepared:
         """As the executor within."""
         return self._inner.prepare(trainer, regularizers, asked, n_runs)
+
+    def seconds_per_run(
+        self, trainer: Trainer, regularizer: Regularizer, placement: Placement, n_runs: int
+    ) -> float | None:
+        """As the executor within."""
+        return self._inner.seconds_per_run(trainer, regularizer, placement, n_runs)
 
     def surroundings(self, placement: Placement, threads: int | None) -> dict[str, Any] | None:
         """As of the executor within."""
@@ -75,15 +81,14 @@ class StoringExecutor(Executor):
             self._kept.tell("a proof of determinism is trained anew, whatever the store holds")
             yield from self._inner.run(trainer, plan, regularizers, placement)
             return
-        new = [label for label in plan.regularizers if label not in self._contexts]
+        contexts = self._contexts.setdefault(placement.engine, {})
+        new = [label for label in plan.regularizers if label not in contexts]
         described = trainer.describe() if new else {}
         for label in new:
-            self._contexts[label] = self._context(
-                trainer, regularizers[label], placement, described
-            )
+            contexts[label] = self._context(trainer, regularizers[label], placement, described)
         left: list[tuple[Run, ...]] = []
         for part in placement.pieces(plan, self.n_workers):
-            found = self._taken(part)
+            found = self._taken(part, contexts[part[0].regularizer])
             if found is None:
                 left.append(part)
             else:
@@ -95,8 +100,10 @@ class StoringExecutor(Executor):
         labels = tuple(dict.fromkeys(run.regularizer for run in part_of))
         rest = Plan(labels, tuple(part_of), plan.together, together)
         for outcome in self._inner.run(trainer, rest, regularizers, placement):
-            context = self._contexts[outcome.run.regularizer]
-            if context is not None:
+            context = contexts[outcome.run.regularizer]
+            # off the CPU a stack that was halved is not the one that its key names
+            halved = outcome.note is not None and placement.device != "cpu"
+            if context is not None and not halved:
                 self._kept.keep(context, outcome, beside(part_of[outcome.run]))
             self._trained += 1
             yield outcome
@@ -117,9 +124,8 @@ class StoringExecutor(Executor):
         self._kept.begin(context, self._resume)
         return context
 
-    def _taken(self, part: tuple[Run, ...]) -> list[RunOutcome] | None:
+    def _taken(self, part: tuple[Run, ...], context: Context | None) -> list[RunOutcome] | None:
         """The runs of a part, where all of them are there."""
-        context = self._contexts[part[0].regularizer]
         if context is None:
             return None
         found = [self._kept.take(context, run, beside(part)) for run in part]

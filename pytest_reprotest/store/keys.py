@@ -13,7 +13,7 @@ from pytest_reprotest.plan import Run
 from pytest_reprotest.store.content import parts_of
 from pytest_reprotest.store.homes import own_code
 from pytest_reprotest.store.unknown import Unknown
-from pytest_reprotest.store.unseen import unseen_in
+from pytest_reprotest.store.unseen import file_behind, unseen_in
 from pytest_reprotest.training.surroundings import surroundings_of
 
 _CHANCE = "PYTHONHASHSEED"
@@ -66,11 +66,12 @@ def context_of(
         Where something that may decide a run can't be told for certain.
     """
     homes = {getattr(each, "__module__", None) or "" for each in trainer.callables()}
-    parts, names = parts_of(
+    parts, names, paths = parts_of(
         {**trainer.content(regularizer), "regularizer": regularizer, "trainer": type(trainer)},
         homes,
     )
     unseen = unseen_in(names, trainer.reads_unseen, hasattr(trainer, "depends_on"))
+    unseen = unseen or file_behind(paths.get("data", ()))
     if unseen is not None:
         raise Unknown(unseen)
     around = surroundings_of(executor, placement, described.get("threads"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dis
 import functools
+import importlib
 import importlib.util
 import sys
 import types
@@ -16,24 +17,8 @@ from typing import Any
 
 from pytest_reprotest.digests import digest
 from pytest_reprotest.store.homes import file_of, origin_of, origin_of_file
-
-_CHANGING = frozenset(
-    [
-        "add",
-        "append",
-        "clear",
-        "discard",
-        "extend",
-        "insert",
-        "pop",
-        "popitem",
-        "remove",
-        "setdefault",
-        "update",
-    ]
-)
-
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+from pytest_reprotest.store.scopes import FUNCTIONS, changed_by, functions_in
+from pytest_reprotest.store.unknown import Unknown
 
 
 def sources_behind(names: Iterable[str]) -> dict[str, str]:
@@ -66,6 +51,27 @@ def sources_behind(names: Iterable[str]) -> dict[str, str]:
         if isinstance(sys.modules.get(name), types.ModuleType):
             waiting.extend(_in_hand(sys.modules[name]))
     return dict(sorted(found.items()))
+
+
+def imported_here(names: Iterable[str]) -> list[types.ModuleType]:
+    """Those modules that are the user's, imported: a function that is to be called imports them anyway.
+
+    Raises
+    ------
+    Unknown
+        Where one can't be imported.
+    """
+    found = []
+    for name in sorted(names):
+        path, _ = _located(name)
+        if path is not None:
+            try:
+                found.append(importlib.import_module(name))
+            except Exception as error:  # whatever a module of the user's raises
+                raise Unknown(
+                    f"an import of {name!r} that raises {type(error).__name__}: {error}"
+                ) from None
+    return found
 
 
 def imports_in(code: types.CodeType, package: str) -> set[str]:
@@ -123,12 +129,12 @@ def moving_globals(module: types.ModuleType | None) -> Mapping[str, Moving]:
 @functools.lru_cache(maxsize=256)
 def _moving(raw: bytes) -> Mapping[str, Moving]:
     changed: dict[str, set[tuple[str, int]]] = {}
-    for function in _walk(raw, *_FUNCTIONS):
-        for name in _changed_by(function):
+    for function, hidden in functions_in(raw):
+        for name in changed_by(function, hidden):
             changed.setdefault(name, set()).add(_place(function))
     found = {name: Moving(changers=frozenset(by)) for name, by in changed.items()}
     for statement in ast.parse(raw).body if changed else ():
-        if not isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
+        if not isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             named = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
             names = frozenset(node.id for node in named)
             for node in named:
@@ -144,30 +150,6 @@ def _place(function: ast.AST) -> tuple[str, int]:
     decorators = getattr(function, "decorator_list", [])
     lines = [each.lineno for each in (*decorators, function)]
     return getattr(function, "name", "<lambda>"), min(lines)
-
-
-def _changed_by(function: ast.AST) -> set[str]:
-    """The names of globals, as far as can be told, that a function changes itself: not those inside it."""
-    found: set[str] = set()
-    waiting = list(ast.iter_child_nodes(function))
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Global):
-            found |= set(node.names)
-        elif isinstance(target := _changed(node), ast.Name):
-            found.add(target.id)
-        if not isinstance(node, _FUNCTIONS):
-            waiting.extend(ast.iter_child_nodes(node))
-    return found
-
-
-def _changed(node: ast.AST) -> ast.AST | None:
-    """What a statement or call changes in place."""
-    if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
-        return node.value
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.value if node.func.attr in _CHANGING else None
-    return None
 
 
 @functools.lru_cache(maxsize=256)

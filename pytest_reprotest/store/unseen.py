@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 READS = frozenset(
     [
@@ -77,4 +79,17 @@ def unseen_in(
             for name in sorted((READS | SURROUNDINGS) & set(mentioned)):
                 hint = "; say what it reads with depends_on=[...]" if told else ""
                 return f"{part} names {name!r}, and what is read there can't be seen{hint}"
+    return None
+
+
+def file_behind(paths: Iterable[str]) -> str | None:
+    """A sentence of the first file or folder that a data set names and may read anew for each sample.
+
+    >>> file_behind(["no/such/file"]) is None
+    True
+    """
+    for path in sorted(paths):
+        with contextlib.suppress(OSError, ValueError):
+            if Path(path).exists():
+                return f"data names {path!r}, and what is read there can't be seen"
     return None
