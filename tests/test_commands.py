@@ -473,4 +473,4 @@ def test_a_stream_that_knows_no_arrows_is_no_trouble(files):
         PYTHONUTF8="0",
     )
     assert done.returncode == 0, done.stderr
-    assert "seed: 0 ? 1" in done.stdout
+    assert "seed: 0 -> 1" in done.stdout

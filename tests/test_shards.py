@@ -51,6 +51,7 @@ def whole(options=None, trainer=trainer_of):
 def told(result):
     """Everything but what a clock measured."""
     found = result.to_dict()
+    found["settings"]["chunk"] = None
     for each in found["regularizers"].values():
         del each["seconds"]
     return found

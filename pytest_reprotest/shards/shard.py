@@ -38,9 +38,9 @@ class Shard:
         >>> from pytest_reprotest.plan import make_plan
         >>> plan = make_plan(Options(runs=3), ["none", "dropout"])
         >>> [(run.regularizer, run.index) for run in Shard(2, 4).of(plan, Placement(), 1).runs]
-        [('none', 2)]
+        [('none', 1), ('none', 2)]
         >>> [len(Shard(part, 4).of(plan, Placement(), 1).runs) for part in range(1, 5)]
-        [1, 1, 2, 2]
+        [1, 2, 1, 2]
         """
         pieces = placement.pieces(plan, n_workers)
         first, end = (len(pieces) * edge // self.parts for edge in (self.part - 1, self.part))

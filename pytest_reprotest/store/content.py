@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
-import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -105,8 +105,9 @@ class Content:
         for kind, of_object in _OBJECTS:
             if isinstance(value, kind):
                 return of_object(value, self._of)
-        if isinstance(value, os.PathLike):
+        if isinstance(value, PurePath):
             self.paths.add(str(value))
+            return hashed("path", type(value).__name__, str(value))
         if objects.is_tensor(value):
             if id(value) in self._tensors:  # weights that are tied, not two that are equal
                 return hashed("the same tensor", self._tensors[id(value)])
