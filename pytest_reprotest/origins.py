@@ -33,4 +33,4 @@ def spelled(origin: str, key: str, value: Any) -> str:
     if origin == INI:
         return f"ini option repro_{key} = {value}"
     told = f"{key}={shown(value)}"
-    return told if origin == CALL else f"reproducibility({told})"
+    return told if origin in (CALL, DEFAULT) else f"reproducibility({told})"

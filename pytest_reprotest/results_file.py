@@ -171,6 +171,11 @@ def read_results(path: str | Path) -> ResultsFile:
         document, audits = _read(path)
     except DataError:
         raise
+    except IsADirectoryError:
+        raise DataError(
+            f"{path} is a folder; expected a file of results: name those in it ({path}/*.json), or show all "
+            "with python -m pytest_reprotest dashboard"
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path} can't be read: {reason}") from None
