@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
     with pytest.raises(DataError) as refusal:
         read_results(tmp_path / "in.json")
     assert str(refusal.value) == f"{tmp_path / 'in.json'} can't be read: No such file or directory"
-    with pytest.raises(DataError, match="can't be read: Is a directory"):
+    with pytest.raises(DataError, match="is a folder; expected a file of results"):
         read_results(tmp_path)
 
 

@@ -356,7 +356,7 @@ DAMAGES = {
     "missing": (lambda path: path.unlink(), "bank.json can't be read: No such file or directory"),
     "folder": (
         lambda path: (path.unlink(), path.mkdir()),
-        "bank.json can't be read: Is a directory",
+        "bank.json is a folder; expected a file of results",
     ),
     "empty": (
         lambda path: path.write_text(""),
