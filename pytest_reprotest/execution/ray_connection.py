@@ -152,12 +152,20 @@ def _restored(added: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        _put_back(before)
         if handler is not None:
             signal.signal(signal.SIGTERM, handler)
         if not faults:
             faulthandler.disable()
+
+
+def _put_back(before: Mapping[str, str]) -> None:
+    """The environment as it was, touched as little as can be: threads of Ray read it while it is written."""
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    for name, value in before.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
 
 
 @contextmanager
