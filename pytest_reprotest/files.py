@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_reprotest.errors import OptionError
-from pytest_reprotest.flags import WRITTEN
+from pytest_reprotest.flags import WRITTEN, Flag
 from pytest_reprotest.kinds import KINDS, TOLERANCES
 from pytest_reprotest.origins import COMMAND_LINE, spelled
 from pytest_reprotest.results_file import check_folder, check_name, check_writable
@@ -54,11 +54,11 @@ def check_files(config: Any) -> None:
             f"--repro-deterministic and {_told('save_bank', known)}: runs of one seed say nothing of how much "
             "others differ, so they are no bank; leave one of the two out"
         )
-    for key, library in (("html", "plotly"), ("plots", "matplotlib")):
-        if key in known:
+    for flag in WRITTEN:
+        if flag.library and flag.key in known:
             from pytest_reprotest.report.plots.output import check_installed
 
-            check_installed(library, _told(key, known))
+            check_installed(flag.library, _told(flag.key, known))
     for key in ("json_predictions", "pictures"):
         keeps(config, key)
     if config.option.repro_json_predictions is not None and "json" not in known:
@@ -71,8 +71,7 @@ def check_files(config: Any) -> None:
     for flag in WRITTEN:
         path = path_of(config, flag.key)
         if path is not None:
-            check = check_folder if flag.metavar == "DIR" else check_writable
-            check(path, flag.option)
+            check_output(flag, path, flag.option)
     store = path_of(config, "store")
     if store is not None:
         check_folder(store, "--repro-store")
@@ -87,6 +86,22 @@ def check_files(config: Any) -> None:
             raise OptionError(
                 f"{_told(first, known)} and {_told(second, known)} name one file; expected two"
             )
+
+
+def check_output(flag: Flag, path: Path, option: str) -> None:
+    """Refuse a file or folder that can't be written.
+
+    Parameters
+    ----------
+    option : str
+        As its user spelled the flag.
+
+    Raises
+    ------
+    OptionError
+    """
+    check = check_folder if flag.metavar == "DIR" else check_writable
+    check(path, option)
 
 
 def _check_contradictions(command_line: Mapping[str, Any], known: Mapping[str, str]) -> None:

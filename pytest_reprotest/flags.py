@@ -20,6 +20,8 @@ class Flag(NamedTuple):
     writer : str
         Of a file that is written at the session's end: the ``"module:object"`` that writes it, called with
         the path and the session's ``report.finished.Finished``; returns sentences for the summary.
+    library : str
+        That the writer takes, of an extra.
     of_session : bool
         Says something of the session, not of an audit; so does every file that is written.
     """
@@ -29,6 +31,7 @@ class Flag(NamedTuple):
     help: str
     ini: bool = True
     writer: str = ""
+    library: str = ""
     of_session: bool = False
 
     @property
@@ -208,6 +211,7 @@ FLAGS = (
         "write a page of every audit, with its figures, into one file that opens offline; takes the extra "
         "report",
         writer="pytest_reprotest.report.html:write_html",
+        library="plotly",
     ),
     Flag(
         "plots",
@@ -215,6 +219,7 @@ FLAGS = (
         "write the figures of every audit into a folder, as PNG and as SVG, without a browser; takes the extra "
         "report",
         writer="pytest_reprotest.report.pictures:write_plots",
+        library="matplotlib",
     ),
     Flag(
         "bank",

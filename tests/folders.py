@@ -31,3 +31,15 @@ def result(name=TEST, seed=0, wrong=0.2, **given):
     """An audit of two regularizers whose numbers a seed decides."""
     labels = {"none": runs(wrong, seed=seed), "dropout": runs(wrong / 2, seed=seed + 100)}
     return audited(name=name, **{"labels": labels, "settings": {"seed": seed}, **given})
+
+
+def three_days(folder):
+    """Three files, a day apart, each of two tests; a regularizer of the first breaches its limit."""
+    for day in range(3):
+        put(
+            folder,
+            f"{day}.json",
+            result(seed=day, max_prediction_difference={"none": 0.01}),
+            result(name="test_b.py::test_b", seed=day),
+            day=day,
+        )

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from folders import put, result
+from folders import put, three_days
 from pages import TEST, audited, browser, runs
 
 pytest.importorskip("dash", reason="the extra dashboard is not installed")
@@ -49,14 +49,7 @@ def served():
 
 @pytest.fixture
 def folder(tmp_path):
-    for day in range(3):
-        put(
-            tmp_path,
-            f"{day}.json",
-            result(seed=day, max_prediction_difference={"none": 0.01}),
-            result(name="test_b.py::test_b", seed=day),
-            day=day,
-        )
+    three_days(tmp_path)
     return tmp_path
 
 

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from folders import DAY, START, put, result, single
+from folders import DAY, START, put, result, single, three_days
 from pages import TEST, audited, runs
 
 from pytest_reprotest.api import audit_predictions
@@ -203,14 +203,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
 
 @pytest.fixture
 def entries(tmp_path):
-    for day in range(3):
-        put(
-            tmp_path,
-            f"{day}.json",
-            result(seed=day, max_prediction_difference={"none": 0.01}),
-            result(name="test_b.py::test_b", seed=day),
-            day=day,
-        )
+    three_days(tmp_path)
     return Index(tmp_path).refresh().entries
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_reprotest.commands import FINE, UNUSABLE, WORSE, say
 from pytest_reprotest.errors import ReprotestError
-from pytest_reprotest.flags import WRITTEN
+from pytest_reprotest.flags import WRITTEN, Flag
 
 if TYPE_CHECKING:
     from pytest_reprotest.report.finished import Finished
@@ -38,8 +38,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("stores", metavar="STORE", nargs="+", help="folder of --repro-store")
     for flag in WRITTEN:
-        option = f"--{flag.key.replace('_', '-')}"
-        parser.add_argument(option, metavar=flag.metavar, help=flag.help)
+        parser.add_argument(_option(flag), metavar=flag.metavar, help=flag.help)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,17 +66,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(paths: dict[str, Path]) -> None:
+    from pytest_reprotest.files import check_output
     from pytest_reprotest.report.plots.output import check_installed
-    from pytest_reprotest.results_file import check_folder, check_writable
 
     for flag in WRITTEN:
         path = paths.get(flag.key)
         if path is not None:
-            option = f"--{flag.key.replace('_', '-')}"
-            for key, library in (("html", "plotly"), ("plots", "matplotlib")):
-                if flag.key == key:
-                    check_installed(library, f"{option}={path}")
-            (check_folder if flag.metavar == "DIR" else check_writable)(path, option)
+            option = _option(flag)
+            if flag.library:
+                check_installed(flag.library, f"{option}={path}")
+            check_output(flag, path, option)
+
+
+def _option(flag: Flag) -> str:
+    return flag.option.replace("--repro-", "--")
 
 
 def _joined(folders: Sequence[Path]) -> list[AuditResult]:

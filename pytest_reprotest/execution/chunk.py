@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pytest_reprotest.interfaces import Placement, Regularizer, RunOutcome, Trainer
 from pytest_reprotest.plan import Run
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Variables of every worker: runs side by side are what uses the cores."""
+
 
 @dataclass
 class Chunk:

@@ -13,7 +13,7 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 from pytest_reprotest.errors import OptionError, TrainingError
-from pytest_reprotest.execution.chunk import Chunk
+from pytest_reprotest.execution.chunk import ONE_THREAD, Chunk
 from pytest_reprotest.execution.lost import after_death, after_timeout
 from pytest_reprotest.execution.signals import shielded
 from pytest_reprotest.execution.workers import Worker, least_busy, patience
@@ -23,7 +23,6 @@ from pytest_reprotest.plan import Plan
 if TYPE_CHECKING:
     from pytest_reprotest.training.shipping import Hold
 
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _ROOM = 8 << 30  # bytes free in /dev/shm from which data goes there
 
 
@@ -83,7 +82,7 @@ class ProcessExecutor(Executor):
             )
         self.n_workers = workers
         self._devices = tuple(devices)
-        self.environment = {**_ONE_THREAD, **(environment or {})}
+        self.environment = {**ONE_THREAD, **(environment or {})}
         self._environment_of = environment_of
         self._fresh = fresh
         self._workers: list[Worker] = []

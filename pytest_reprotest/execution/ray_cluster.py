@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_reprotest.errors import OptionError, ReprotestError, TrainingError
-from pytest_reprotest.execution.chunk import Chunk
+from pytest_reprotest.execution.chunk import ONE_THREAD, Chunk
 from pytest_reprotest.execution.ray_actor import Answer, Shipped
 from pytest_reprotest.execution.ray_connection import Connection
 from pytest_reprotest.execution.ray_crew import TRIES, Crew
@@ -22,8 +22,6 @@ from pytest_reprotest.interfaces import (
     Trainer,
 )
 from pytest_reprotest.plan import Plan
-
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class RayExecutor(Executor):
@@ -66,7 +64,7 @@ class RayExecutor(Executor):
         fresh: bool = False,
     ) -> None:
         self._asked = (device, workers)
-        self.environment: dict[str, str] = {**_ONE_THREAD, **(environment or {})}
+        self.environment: dict[str, str] = {**ONE_THREAD, **(environment or {})}
         self._environment_of = environment_of
         self._fresh = fresh
         self._shipped: Shipped | None = None

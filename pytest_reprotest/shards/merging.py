@@ -14,7 +14,7 @@ from pytest_reprotest.shards.parts import Part, kept
 from pytest_reprotest.shards.shard import Shard
 from pytest_reprotest.store.database import Database, StoreError
 from pytest_reprotest.store.keys import changed
-from pytest_reprotest.store.records import outcome_of
+from pytest_reprotest.store.records import outcome_of, place_of
 
 _MOST_TOLD = 4
 
@@ -114,7 +114,7 @@ def _found(part: Part, run: Run, context: str, key: str, stores: Sequence[Databa
         try:
             held = store.find(context, key)
             if held is not None:
-                return outcome_of(held[0], run, f"{context} {key}")
+                return outcome_of(held[0], run, place_of(context, key))
         except DataError as error:
             damage = error
     what = "is in none of the stores" if damage is None else f"is damaged: {damage}"

@@ -13,7 +13,7 @@ from pytest_reprotest.errors import DataError
 from pytest_reprotest.plan import Run
 from pytest_reprotest.seeds import RunSeeds
 from pytest_reprotest.store.database import Database, StoreError
-from pytest_reprotest.store.records import outcome_of
+from pytest_reprotest.store.records import outcome_of, place_of
 
 _DAY = 86_400
 _NOBODY = Run("", 0, RunSeeds(0, 0))
@@ -120,7 +120,7 @@ def damaged(database: Database) -> Iterator[str]:
         try:
             held = database.find(context, run)
             if held is not None:
-                outcome_of(held[0], _NOBODY, f"{context} {run}")
+                outcome_of(held[0], _NOBODY, place_of(context, run))
         except DataError as damage:
             yield f"{str(context)[:8]}, {str(run)[:80]}: {damage}"
 

@@ -12,7 +12,7 @@ from pytest_reprotest.interfaces import RunOutcome
 from pytest_reprotest.plan import Run
 from pytest_reprotest.store.database import Damage, Database, StoreError, StoreFailed
 from pytest_reprotest.store.keys import Context, changed_from, run_key
-from pytest_reprotest.store.records import bearable, outcome_of, record_of
+from pytest_reprotest.store.records import bearable, outcome_of, place_of, record_of
 
 _MOST_TOLD = 4
 
@@ -80,7 +80,7 @@ class Kept:
             try:
                 held = self._database.find(context.key, key)
                 if held is not None:
-                    outcome = outcome_of(held[0], run, place(context, key))
+                    outcome = outcome_of(held[0], run, place_of(context.key, key))
                     self._dates.append(held[1])
                     return outcome
             except DataError as damage:
@@ -94,7 +94,7 @@ class Kept:
         key = run_key(outcome.run, together)
         if not (self._keeping and self._usable):
             return
-        record = record_of(outcome, place(context, key))
+        record = record_of(outcome, place_of(context.key, key))
         if record is None:
             return
         if not bearable(len(record.header), *map(len, record.arrays)):
@@ -157,11 +157,6 @@ class Kept:
         for context in self._begun.values():
             with suppress(StoreError, StoreFailed):
                 self._database.note_use(self._name, context)
-
-
-def place(context: Context, key: str) -> str:
-    """What a record's checksum says of where it belongs."""
-    return f"{context.key} {key}"
 
 
 def _day(when: float) -> str:

@@ -53,6 +53,11 @@ class Record:
         return sum(map(len, self.arrays))
 
 
+def place_of(context: str, run: str) -> str:
+    """What a row's checksum says of where it belongs, from the keys of its context and its run."""
+    return f"{context} {run}"
+
+
 def checksum(place: str, header: str, *arrays: bytes) -> str:
     """128 bits of blake2b over where a record belongs and what it holds."""
     found = hashlib.blake2b(digest_size=16)
